@@ -1,0 +1,85 @@
+"""What the boxes round the pipeline look like. They inherit nothing; any class of this shape will do.
+
+Boxes are passive: they start no threads. A box is entered, used and left in one and the same thread
+(sockets, CUDA and decoders want that), except for `StagedDetector.prepare`, which says so.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar, runtime_checkable
+
+from streamer.detections import Detections
+from streamer.frame import Picture, View
+from streamer.result import ModelInfo
+
+B = TypeVar("B")
+T_contra = TypeVar("T_contra", contravariant=True)
+
+
+class Box(Protocol):
+    """Resources open in `__enter__` and close in `__exit__`, in the thread that uses them."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> bool | None: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Captured:
+    """One picture as a source yields it; the camera's loop makes a Frame of it."""
+
+    picture: Picture
+    captured_ns: int  # monotonic, when its packet came out of the demuxer: never before a blocking read
+    pts_ns: int | None = None  # presentation time since the stream's start
+    source_ns: int | None = None  # the camera's own wall clock, Unix ns
+    keyframe: bool = False
+
+
+class Source(Box, Protocol):
+    """Where pictures come from. Iterating blocks until the next picture or the end.
+
+    Entering connects, iterating yields; both raise SourceError. A live source that simply stops
+    yielding has ended and may be entered again: each entry is a new epoch.
+    """
+
+    @property
+    def live(self) -> bool:
+        """True where pictures come by themselves and old ones are worthless."""
+
+    def __iter__(self) -> Iterator[Captured]: ...
+
+
+@runtime_checkable
+class Detector(Box, Protocol):
+    """Recognises things. Optional attributes: `info` (ModelInfo) and `max_batch` (int, default 1)."""
+
+    labels: Sequence[str]
+
+    def detect(self, views: Sequence[View]) -> list[Detections]:
+        """One Detections for each view, in order, in pixels of the view's frame."""
+
+
+@runtime_checkable
+class StagedDetector(Detector, Protocol):
+    """A detector whose preparation (CPU) can run beside its inference (device)."""
+
+    info: ModelInfo
+    max_batch: int
+
+    def prepare(self, views: Sequence[View]) -> Any:
+        """Make a batch ready. Called in another thread than `infer`, for the next batch meanwhile."""
+
+    def infer(self, batch: Any) -> list[Detections]:
+        """Look at a prepared batch; one Detections for each of its views, in order."""
+
+
+class Sink(Box, Protocol[T_contra]):
+    """Where results go. `takes` names the type of the items it wants."""
+
+    takes: type[Any]
+
+    def write(self, item: T_contra, /) -> None:
+        """Write one item. May block: it runs in the sink's own thread. Raises SinkError or OSError."""

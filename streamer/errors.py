@@ -1,0 +1,67 @@
+"""What can go wrong, as a tree.
+
+FreshframeError
+├── ConfigError     what a user wrote: file, key path, what was found, what is allowed
+├── SourceError     a camera or recording: which one, the cause in one human sentence
+├── DetectorError   a model or its device, and what to do
+├── SinkError       which sink, and why it cannot write
+└── AssetError      a file of the catalogue: which one, expected and found hash
+
+Each also derives from the natural builtin, so that callers who know nothing of Freshframe can
+still catch it. An error's text is for the user's eyes: it names the thing, what was found, what is
+allowed and what to do, and it never holds a password.
+"""
+
+from enum import StrEnum
+
+
+class FreshframeError(Exception):
+    """Any error that Freshframe raises on purpose; its text can be shown to the user as it is."""
+
+
+class ConfigError(FreshframeError, ValueError):
+    """Something a user wrote cannot be used: a flag, a key, an address."""
+
+
+class Cause(StrEnum):
+    """Why a source gave up; decides whether and how fast a live camera is tried again."""
+
+    AUTH = "password"  # refused by user name or password: fast retries lock accounts
+    NOT_FOUND = "not found"  # no such file, path or device
+    CODEC = "codec"  # nothing in it that we can decode
+    NETWORK = "network"  # refused, unknown host, reset
+    SILENCE = "silence"  # connected, but nothing comes
+    ENDED = "ended"  # the stream said that it is over
+    DAMAGED = "damaged"  # a recording that breaks off or is damaged beyond use
+
+    @property
+    def failed(self) -> bool:
+        """True where trying again soon is useless: somebody has to change something first."""
+        return self in (Cause.AUTH, Cause.NOT_FOUND, Cause.CODEC)
+
+
+class SourceError(FreshframeError, OSError):
+    """A source cannot deliver. `cause` says which kind of trouble, the text says it in a sentence."""
+
+    def __init__(self, cause: Cause, text: str) -> None:
+        super().__init__(text)
+        self.cause = cause
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class Stale(FreshframeError):
+    """The picture's buffer was overwritten before it was read; the frame must be counted as dropped."""
+
+
+class DetectorError(FreshframeError, RuntimeError):
+    """A detector cannot be loaded or run."""
+
+
+class SinkError(FreshframeError, RuntimeError):
+    """A sink cannot be opened or written."""
+
+
+class AssetError(FreshframeError, RuntimeError):
+    """A file of the catalogue is not there, cannot be fetched, or is not what it should be."""

@@ -1,0 +1,141 @@
+"""A decoded picture and its times: the value that everything else is about."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Flag, auto
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.errors import Stale
+
+
+class Quality(Flag):
+    """What is wrong with a picture; no flag is set when it is fine."""
+
+    FINE = 0
+    DAMAGED = auto()
+    FROZEN = auto()
+    DARK = auto()
+    COVERED = auto()
+    DEFOCUSED = auto()
+
+    @property
+    def words(self) -> list[str]:
+        """The flags in lower case, as they stand in messages."""
+        return [flag.name.lower() for flag in Quality if flag in self and flag.name]
+
+
+class Picture(Protocol):
+    """One decoded picture in whatever form the decoder left it."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels; known without converting anything."""
+
+    def bgr(self) -> NDArray[np.uint8]:
+        """The pixels, (H, W, 3) uint8, read-only. Converted once, on first use, by whoever asks.
+
+        Thread-safe. Raises Stale where the buffer has been overwritten meanwhile.
+        """
+
+
+class ArrayPicture:
+    """A picture that is a BGR array already. The array is made read-only; don't keep a writable view."""
+
+    __slots__ = ("_pixels",)
+
+    def __init__(self, pixels: NDArray[np.uint8]) -> None:
+        if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
+            raise ValueError(f"a picture is (H, W, 3) uint8, not {pixels.shape} {pixels.dtype}")
+        pixels.flags.writeable = False
+        self._pixels = pixels
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self._pixels.shape[1], self._pixels.shape[0]
+
+    def bgr(self) -> NDArray[np.uint8]:
+        return self._pixels
+
+
+class LazyPicture:
+    """A picture that is converted when somebody looks at it, and only once.
+
+    `convert` returns (H, W, 3) uint8 BGR; it is let go after its first use, and with it the
+    decoder's buffer.
+    """
+
+    __slots__ = ("_convert", "_lock", "_pixels", "_size")
+
+    def __init__(self, size: tuple[int, int], convert: Callable[[], NDArray[np.uint8]]) -> None:
+        self._size = size
+        self._convert: Callable[[], NDArray[np.uint8]] | None = convert
+        self._pixels: NDArray[np.uint8] | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self._size
+
+    def bgr(self) -> NDArray[np.uint8]:
+        with self._lock:
+            if self._pixels is None:
+                if self._convert is None:
+                    raise Stale("this picture could not be converted when it was first looked at")
+                convert, self._convert = self._convert, None
+                pixels = convert()
+                pixels.flags.writeable = False
+                self._pixels = pixels
+            return self._pixels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture of one camera, with its place in the stream and its times."""
+
+    camera: str  # unique within a pipeline
+    epoch: int  # stream generation, +1 at each (re)connect; the size is constant within one
+    index: int  # 0, 1, 2… as decoded, over all epochs; a gap downstream is a drop
+    captured_ns: int  # monotonic, when the demuxer handed its packet over
+    scene_ns: int  # time for analysis: live, presentation time anchored to arrival; else the file's own
+    pts_ns: int | None  # the stream's presentation time
+    source_ns: int | None  # the camera's own wall clock, Unix ns
+    keyframe: bool
+    quality: Quality
+    picture: Picture
+    live: bool = True  # scene_ns is on the monotonic clock; in a recording it counts from the file's start
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.picture.size
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """What a detector looks at: a frame, or a part of it (tiles, crops, cascades).
+
+    `region` is x1, y1, x2, y2 in whole pixels of the frame, within it.
+    """
+
+    frame: Frame
+    region: tuple[int, int, int, int] | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels of what is looked at."""
+        if self.region is None:
+            return self.frame.size
+        x1, y1, x2, y2 = self.region
+        return x2 - x1, y2 - y1
+
+    def bgr(self) -> NDArray[np.uint8]:
+        """The pixels, (H, W, 3) uint8, read-only; a part shares the frame's memory."""
+        pixels = self.frame.picture.bgr()
+        if self.region is None:
+            return pixels
+        x1, y1, x2, y2 = self.region
+        return pixels[y1:y2, x1:x2]
