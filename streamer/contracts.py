@@ -42,12 +42,17 @@ class Source(Box, Protocol):
     """Where pictures come from. Iterating blocks until the next picture or the end.
 
     Entering connects, iterating yields; both raise SourceError. A live source that simply stops
-    yielding has ended and may be entered again: each entry is a new epoch.
+    yielding has ended and may be entered again: each entry is a new epoch. A source that waits on
+    its own (playing a recording in real time) has a `stop()` too, called from another thread.
     """
 
     @property
     def live(self) -> bool:
         """True where pictures come by themselves and old ones are worthless."""
+
+    @property
+    def ends(self) -> bool:
+        """True for recordings, also when they are played in real time: their end is final."""
 
     def __iter__(self) -> Iterator[Captured]: ...
 

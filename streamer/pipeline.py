@@ -1,0 +1,230 @@
+"""The pipeline: owns the threads and their lifetimes, and wires the boxes together."""
+
+import logging
+import time
+from collections.abc import Callable, Hashable
+from functools import partial
+from types import TracebackType
+from typing import Self
+
+from streamer.analysis import Analysis
+from streamer.camera import Camera
+from streamer.clock import Clock, MonotonicClock
+from streamer.contracts import Detector, Sink
+from streamer.errors import ConfigError, FreshframeError, SinkError
+from streamer.frame import Frame
+from streamer.leg import LIVE_DEPTH, Leg
+from streamer.result import Result
+from streamer.ring import Ring, Writer
+from streamer.stats import CameraStats, SinkStats, Stats, added, percentile_ms
+from streamer.threads import Threads
+from streamer.worker import Inferred, Worker
+
+# Depth buys staleness, not throughput: a live camera has one place, and the newest frame is in it.
+LIVE_FRAMES = 1
+# A hand-over must hold a whole batch: one result being written, one that is new.
+LIVE_RESULTS = 2
+# Frames of one recording between its decoder and its sinks: one each to decode, prepare, infer,
+# analyse and write, and a few more so that none of them waits for another's hiccup.
+RECORDED_FRAMES = 8
+
+_log = logging.getLogger("freshframe")
+
+# Ctrl-C ends within two seconds; a thread that hangs in native code longer than this is given up.
+STOP_S = 1.5
+SINKS_OPEN_S = 15.0
+
+
+class Pipeline:
+    """Cameras in, results out.
+
+        pipeline = Pipeline()
+        pipeline.add(Camera("gate", source), detector)
+        pipeline.sink(JsonLines("gate.jsonl"))
+        pipeline.run()
+
+    Cameras that share a detector share its batches; detectors on the same device share a worker.
+    `stop`, `stats` and `wait` may be called from any thread, the rest from the one that runs it.
+    `on_status` is told of each change of a camera's state, in that camera's thread.
+    """
+
+    def __init__(
+        self, *, on_status: Callable[[Camera], None] | None = None, clock: Clock | None = None
+    ) -> None:
+        self._clock = clock or MonotonicClock()
+        self._on_status = on_status or _nobody_listens
+        self._cameras: dict[str, tuple[Camera, Detector]] = {}
+        self._legs: list[Leg] = []
+        self._wired: _Wired | None = None
+        self._threads = Threads(self._fail)
+        self._not_ready = 0  # workers whose detectors are not warm yet
+        self.error: BaseException | None = None  # what ended the run
+
+    def add(self, camera: Camera, detector: Detector) -> None:
+        """Have a camera looked at, from the next start on. Raises ConfigError where its name is taken."""
+        if camera.name in self._cameras:
+            raise ConfigError(f"there are two cameras called {camera.name!r}: names must be unique")
+        self._cameras[camera.name] = (camera, detector)
+
+    def sink(self, sink: Sink[Result], name: str | None = None, *, required: bool = False) -> None:
+        """Send results to a sink. One that is `required` ends the run when it fails."""
+        name = name or type(sink).__name__
+        takes = getattr(sink, "takes", None)
+        if takes is not Result:
+            what = getattr(takes, "__name__", takes)
+            raise ConfigError(f"sink {name} takes {what}; allowed: Result, nothing else is made so far")
+        self._legs.append(Leg(sink, name, required=required, clock=self._clock))
+
+    def run(self, for_s: float | None = None) -> None:
+        """Run until every camera has ended for good, the time is over, or `stop`. Raises what went wrong."""
+        with self:
+            self.wait(for_s)
+            self.stop()
+        if self.error is not None:
+            raise self.error
+        for camera, _ in self._cameras.values():
+            if camera.error is not None:
+                raise camera.error
+
+    def __enter__(self) -> Self:
+        """Open the sinks, then start everything. Raises where a sink cannot be opened."""
+        if self._wired is not None:
+            raise RuntimeError("a pipeline runs once; make a new one")
+        if not self._cameras:
+            raise ConfigError("there is no camera to look at")
+        self._wired = wired = _Wired(self._cameras, self._legs, self._clock)
+        self._open_sinks()
+        self._threads.start("analysis", wired.analysis.run)
+        self._not_ready = len(wired.workers)
+        for device, (worker, detectors, out) in wired.workers.items():
+            self._threads.start(f"prepare {device}", worker.prepare)
+            self._threads.start(f"infer {device}", partial(worker.infer, detectors, out, self._became_ready))
+        for name, (camera, _) in self._cameras.items():
+            self._threads.start(f"camera {name}", partial(camera.run, wired.lanes[name], self._on_status))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop, and join every thread but those that hang in native code."""
+        self.stop()
+        self._threads.join(STOP_S)
+        for name in self._threads.given_up:
+            _log.warning("given up: thread %r did not end within %.1f s", name, STOP_S)
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait for the end: True when everything has ended, False when the time is over before."""
+        return self._threads.wait(timeout_s)
+
+    def stop(self) -> None:
+        """Close from the cameras on: frames not yet taken are dropped, results on their way are written."""
+        if self._wired is None:
+            return
+        for name, (camera, _) in self._cameras.items():
+            camera.stop()
+            self._wired.lanes[name].revoke()
+
+    def stats(self) -> Stats:
+        """What has happened so far; conserves counters only once everything has ended."""
+        wired = self._wired
+        if wired is None:
+            return Stats([], [], ready=False)
+        cameras = [self._camera_stats(camera, wired) for camera, _ in self._cameras.values()]
+        sinks = [SinkStats(leg.name, leg.written, leg.dropped, str(leg.error or "")) for leg in self._legs]
+        return Stats(cameras, sinks, ready=self._not_ready == 0)
+
+    def _camera_stats(self, camera: Camera, wired: "_Wired") -> CameraStats:
+        passed = wired.analysis.passed[camera.name]
+        # What is further down is read first, so that a frame on its way is never counted twice.
+        processed = passed.processed
+        dropped = added(
+            wired.results[camera.name].dropped,
+            wired.worker_of[camera.name].failures.of(camera.name),
+            wired.lanes[camera.name].dropped,
+        )
+        ages_ns = list(passed.ages_ns)
+        latest = passed.latest
+        objects: dict[str, int] = {}
+        if latest is not None:
+            seen = latest.detections
+            for class_id in seen.class_id.tolist():
+                objects[seen.labels[class_id]] = objects.get(seen.labels[class_id], 0) + 1
+        return CameraStats(
+            name=camera.name,
+            status=camera.status,
+            epoch=camera.epoch,
+            captured=camera.captured,
+            processed=processed,
+            dropped=dropped,
+            age_p50_ms=percentile_ms(ages_ns, 0.50),
+            age_p99_ms=percentile_ms(ages_ns, 0.99),
+            objects=objects,
+        )
+
+    def _open_sinks(self) -> None:
+        """Every sink must open before a camera is touched: an unwritable output is an error at the start."""
+        for leg in self._legs:
+            self._threads.start(f"sink {leg.name}", partial(leg.run, self._leg_left))
+        deadline = time.monotonic() + SINKS_OPEN_S
+        for leg in self._legs:
+            if not leg.opened.wait(max(0.0, deadline - time.monotonic())):
+                leg.error = SinkError(f"sink {leg.name} did not open within {SINKS_OPEN_S:.0f} s")
+        failed = [leg.error for leg in self._legs if leg.error is not None]
+        if failed:
+            for leg in self._legs:
+                leg.close()
+            self._threads.join(STOP_S)
+            raise failed[0]
+
+    def _became_ready(self) -> None:
+        self._not_ready -= 1
+
+    def _leg_left(self, leg: Leg) -> None:
+        """A sink has gone. When it was required, or the last one, the close runs upstream."""
+        if leg.error is None:
+            return
+        if leg.required or all(other.error is not None for other in self._legs):
+            self._fail(leg.error)
+        else:
+            _log.warning("%s; the others run on", leg.error)
+
+    def _fail(self, error: BaseException) -> None:
+        if self.error is None:
+            self.error = error
+            if not isinstance(error, FreshframeError):
+                _log.error("a thread failed unexpectedly", exc_info=error)
+        self.stop()
+
+
+class _Wired:
+    """The rings between the threads of one run."""
+
+    def __init__(self, cameras: dict[str, tuple[Camera, Detector]], legs: list[Leg], clock: Clock) -> None:
+        inferred: Ring[Inferred] = Ring(clock, reason="analysis", carried=lambda item: item.lost)
+        self.analysis = Analysis(inferred, legs, cameras, clock)
+        self.lanes: dict[str, Writer[Frame]] = {}
+        self.results: dict[str, Writer[Inferred]] = {}
+        self.worker_of: dict[str, Worker] = {}
+        self.workers: dict[Hashable, tuple[Worker, list[Detector], dict[str, Writer[Inferred]]]] = {}
+        for name, (camera, detector) in cameras.items():
+            device = getattr(detector, "device", "cpu")
+            if device not in self.workers:
+                self.workers[device] = (Worker(Ring(clock), clock), [], {})
+            worker, detectors, out = self.workers[device]
+            if not any(detector is other for other in detectors):
+                detectors.append(detector)
+            live = camera.source.live
+            recorded = max(RECORDED_FRAMES, 3 * int(getattr(detector, "max_batch", 1)))
+            self.lanes[name] = worker.frames.writer(
+                depth=LIVE_FRAMES if live else recorded, live=live, group=detector
+            )
+            self.results[name] = out[name] = inferred.writer(
+                depth=LIVE_RESULTS if live else recorded, live=True
+            )
+            self.worker_of[name] = worker
+            for leg in legs:
+                leg.open_lane(name, depth=LIVE_DEPTH if live else recorded)
+
+
+def _nobody_listens(camera: Camera) -> None:
+    """Told of a camera's change of state where nobody asked."""

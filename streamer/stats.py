@@ -1,0 +1,62 @@
+"""What a pipeline tells of itself while it runs and at its end."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from streamer.camera import Status
+
+
+@dataclass(frozen=True, slots=True)
+class CameraStats:
+    """One camera's account: `captured = processed + dropped + in_flight`, always."""
+
+    name: str
+    status: Status
+    epoch: int  # -1 before the first try to connect
+    captured: int
+    processed: int
+    dropped: Mapping[str, int]
+    age_p50_ms: float | None  # age of the frame at the start of inference, over the last 1024
+    age_p99_ms: float | None
+    objects: Mapping[str, int]  # in the latest result, by label
+
+    @property
+    def in_flight(self) -> int:
+        """Frames captured and neither processed nor dropped yet."""
+        return self.captured - self.processed - sum(self.dropped.values())
+
+
+@dataclass(frozen=True, slots=True)
+class SinkStats:
+    """One sink's account; `why` says what it died of."""
+
+    name: str
+    written: int
+    dropped: Mapping[str, int]
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """A whole pipeline's."""
+
+    cameras: Sequence[CameraStats]
+    sinks: Sequence[SinkStats]
+    ready: bool  # the detectors are open and warm
+
+
+def percentile_ms(values_ns: Sequence[int], share: float) -> float | None:
+    """The nearest-rank percentile, in ms; None where there is nothing."""
+    if not values_ns:
+        return None
+    ordered = sorted(values_ns)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] / 1e6
+
+
+def added(*accounts: Mapping[str, int]) -> Mapping[str, int]:
+    """Accounts by reason, added up."""
+    total: Counter[str] = Counter()
+    for account in accounts:
+        total.update(account)
+    return dict(total)

@@ -1,0 +1,218 @@
+"""One device's worker: takes the newest frames, prepares, infers, hands on.
+
+Two threads of the pipeline run it. `prepare` takes frames and readies the next batch on the CPU
+while `infer` has the device; between them lies a ring with one place, and the turns that keep
+overlap from buying staleness. Tracking and sinks come after, in other threads.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from streamer.clock import Clock
+from streamer.contracts import Detector, StagedDetector
+from streamer.detections import Detections
+from streamer.errors import DetectorError
+from streamer.failures import Failures
+from streamer.frame import Frame, View
+from streamer.result import ModelInfo
+from streamer.ring import Exhausted, Ring, Taken, Writer
+from streamer.turns import DeviceTurns, Durations, Turn, await_turn
+from streamer.window import Window
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inferred:
+    """A frame that was looked at, on its way to analysis."""
+
+    frame: Frame
+    detections: Detections
+    model: ModelInfo
+    taken_ns: int
+    started_ns: int
+    inferred_ns: int
+    batch: int
+    lost: Mapping[str, int]
+    done: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Batch:
+    detector: Detector
+    taken: Sequence[Taken[Frame]]
+    taken_ns: int
+    prepared: Any
+
+
+class Worker:
+    """Serves all cameras of one device.
+
+    `frames` has the detector as each lane's group: cameras with the same detector share batches.
+    """
+
+    def __init__(self, frames: Ring[Frame], clock: Clock) -> None:
+        self.frames = frames
+        self.failures = Failures()
+        self._clock = clock
+        self._preparing = Durations()
+        self._turns: Ring[Turn] = Ring(clock)
+        self._batches: Ring[_Batch] = Ring(clock)
+        self._device = DeviceTurns(self._turns.writer(depth=1, live=True), self._preparing)
+        self._hand_over = self._batches.writer(depth=1, live=False)
+
+    def prepare(self) -> None:
+        """The preparing thread's loop: ends when the frames do, or when the device has gone."""
+        window = Window()
+        number = 0
+        try:
+            while True:
+                await_turn(self._turns, number, self._clock.now_ns)
+                wait_s = window.seconds(self._clock.now_ns(), self._device.execution_s)
+                taken = self.frames.take_batch(_places, window_s=wait_s)
+                window.observe(entry.item for entry in taken)
+                batch = self._prepared(taken)
+                if batch is None:
+                    continue
+                number += 1
+                if not self._hand_over.put(batch):
+                    self._discard(batch)
+        except Exhausted:
+            pass
+        finally:
+            self._hand_over.close()
+            self._turns.leave()
+
+    def infer(
+        self,
+        detectors: Sequence[Detector],
+        out: Mapping[str, Writer[Inferred]],
+        on_ready: Callable[[], None],
+    ) -> None:
+        """The device's loop: opens and warms the detectors, looks at batches, hands results on in order."""
+        try:
+            with ExitStack() as opened:
+                for detector in detectors:
+                    opened.enter_context(detector)
+                on_ready()
+                self._device.idle(self._clock.now_ns())
+                while True:
+                    taken = self._batches.take()
+                    if taken is not None:
+                        taken.done()
+                        self._look_at(taken.item, out)
+        except Exhausted:
+            pass
+        finally:
+            self.frames.leave()
+            self._turns.leave()
+            for batch in self._batches.leave():
+                self._discard(batch)
+            for writer in out.values():
+                writer.close()
+
+    # ---- the preparing thread
+
+    def _prepared(self, taken: Sequence[Taken[Frame]]) -> _Batch | None:
+        """The batch made ready, without the frames that cannot be; None where none can."""
+        if not taken:
+            return None
+        detector = taken[0].group
+        assert isinstance(detector, Detector)
+        taken_ns = self._clock.now_ns()
+        try:
+            prepared = _prepare(detector, taken)
+        except Exception:
+            taken = [entry for entry in taken if self._can_prepare(detector, entry)]
+            if not taken:
+                return None
+            prepared = _prepare(detector, taken)
+        self._preparing.add(self._clock.now_ns() - taken_ns)
+        return _Batch(detector, taken, taken_ns, prepared)
+
+    def _can_prepare(self, detector: Detector, taken: Taken[Frame]) -> bool:
+        try:
+            _prepare(detector, [taken])
+        except Exception as error:
+            self.failures.add(taken, error)
+            return False
+        return True
+
+    # ---- the device's thread
+
+    def _look_at(self, batch: _Batch, out: Mapping[str, Writer[Inferred]]) -> None:
+        started_ns = self._clock.now_ns()
+        self._device.started(started_ns)
+        try:
+            seen = _infer(batch.detector, batch.prepared, len(batch.taken))
+        except Exception as error:
+            self._one_by_one(batch, error, out)
+            seen = []
+        inferred_ns = self._clock.now_ns()
+        self._device.finished(inferred_ns, inferred_ns - started_ns)
+        for taken, detections in zip(batch.taken, seen, strict=False):
+            self._hand_on(batch, taken, detections, (started_ns, inferred_ns), out)
+
+    def _one_by_one(self, batch: _Batch, error: Exception, out: Mapping[str, Writer[Inferred]]) -> None:
+        """A batch failed: the frame that spoils it must not cost the other cameras theirs."""
+        if len(batch.taken) == 1:
+            self.failures.add(batch.taken[0], error)
+            return
+        for taken in batch.taken:
+            started_ns = self._clock.now_ns()
+            try:
+                (detections,) = _infer(batch.detector, _prepare(batch.detector, [taken]), 1)
+            except Exception as its_own:
+                self.failures.add(taken, its_own)
+            else:
+                times_ns = (started_ns, self._clock.now_ns())
+                self._hand_on(batch, taken, detections, times_ns, out)
+
+    def _hand_on(
+        self,
+        batch: _Batch,
+        taken: Taken[Frame],
+        detections: Detections,
+        times_ns: tuple[int, int],
+        out: Mapping[str, Writer[Inferred]],
+    ) -> None:
+        inferred = Inferred(
+            frame=taken.item,
+            detections=detections,
+            model=model_info(batch.detector),
+            taken_ns=batch.taken_ns,
+            started_ns=times_ns[0],
+            inferred_ns=times_ns[1],
+            batch=len(batch.taken),
+            lost=self.failures.settle(taken),
+            done=taken.done,
+        )
+        if not out[taken.item.camera].put(inferred):
+            taken.done()
+
+    def _discard(self, batch: _Batch) -> None:
+        for taken in batch.taken:
+            self.failures.closed(taken)
+
+
+def model_info(detector: Detector) -> ModelInfo:
+    """What a detector says of itself, or its class's name."""
+    info = getattr(detector, "info", None)
+    return info if isinstance(info, ModelInfo) else ModelInfo(type(detector).__name__)
+
+
+def _places(detector: object) -> int:
+    """How many frames a detector takes at once."""
+    return max(1, int(getattr(detector, "max_batch", 1)))
+
+
+def _prepare(detector: Detector, taken: Sequence[Taken[Frame]]) -> Any:
+    views = [View(entry.item) for entry in taken]
+    return detector.prepare(views) if isinstance(detector, StagedDetector) else views
+
+
+def _infer(detector: Detector, prepared: Any, count: int) -> list[Detections]:
+    seen = detector.infer(prepared) if isinstance(detector, StagedDetector) else detector.detect(prepared)
+    if len(seen) != count:
+        raise DetectorError(f"{type(detector).__name__} returned {len(seen)} detections for {count} views")
+    return list(seen)
