@@ -66,7 +66,7 @@ class Camera:
         self._backoff = Backoff(random.Random(seed))
         self._wake = threading.Condition()
         self._stopping = False
-        self._size: tuple[int, int] | None = None
+        self.size: tuple[int, int] | None = None  # of the pictures in this epoch
         self._due_ns: int | None = None
         self.status = Status(State.CONNECTING, self._clock.now_ns())
         self.error: SourceError | None = None  # why it ended, where that was a failure
@@ -97,7 +97,7 @@ class Camera:
     def _one_epoch(self, writer: Writer[Frame], on_change: Callable[["Camera"], None]) -> tuple[Cause, str]:
         """Connect once and read to the end. Returns why it ended."""
         self.epoch += 1
-        self._size = None
+        self.size = None
         self._due_ns = None
         times = SceneTime(live=self.source.live)
         try:
@@ -122,10 +122,10 @@ class Camera:
         return Cause.ENDED, "the stream ended"
 
     def _hand_over(self, captured: Captured, times: SceneTime, writer: Writer[Frame]) -> bool:
-        if self._size is None:
-            self._size = captured.picture.size
-        elif captured.picture.size != self._size:
-            self._size = captured.picture.size
+        if self.size is None:
+            self.size = captured.picture.size
+        elif captured.picture.size != self.size:
+            self.size = captured.picture.size
             self.epoch += 1  # the size is constant within an epoch
         index = self.captured
         self.captured += 1

@@ -159,6 +159,7 @@ class Pipeline:
             age_p50_ms=percentile_ms(ages_ns, 0.50),
             age_p99_ms=percentile_ms(ages_ns, 0.99),
             objects=objects,
+            failed=camera.error is not None,
         )
 
     def _open_sinks(self) -> None:

