@@ -1,0 +1,46 @@
+"""The command line: reads what the user wrote, wires the boxes, runs, and says how it went.
+
+It imports neither detectors nor sinks: what it wires it finds by "module:Class", like anybody's.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from streamer.cli.console import say
+from streamer.errors import FreshframeError
+
+COMMANDS = ("detect", "run", "check", "listen", "models", "fakecam", "demo")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        args = _parser(arguments).parse_args(arguments)
+        status: int = args.run(args)
+    except FreshframeError as error:
+        say(str(error))
+        return 2
+    except KeyboardInterrupt:
+        return 0
+    except BrokenPipeError:
+        # Whoever read our output has gone (`| head`); Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return status
+
+
+def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
+    """All commands by name; only the one that is asked for is imported, for a quick start."""
+    parser = argparse.ArgumentParser(
+        prog="freshframe",
+        description="Real-time video stream analyzer: what you act on is fresh, and it is true.",
+    )
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+    asked = [name for name in COMMANDS if name in arguments[:1]]
+    for name in asked or COMMANDS:
+        importlib.import_module(f"streamer.cli.{name}").add_parser(subparsers)
+    return parser

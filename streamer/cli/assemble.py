@@ -1,0 +1,67 @@
+"""Cameras, models and sinks as the user named them → a pipeline that is ready to start."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from streamer.camera import Camera
+from streamer.cli.session import Announcer
+from streamer.cli.wiring import YOLO, build
+from streamer.config.model import DetectorConfig, ModelConfig
+from streamer.config.sink import SinkConfig
+from streamer.contracts import Detector
+from streamer.pipeline import Pipeline
+from streamer.sources import open_source
+from streamer.sources.address import Address
+
+
+@dataclass(frozen=True, slots=True)
+class CameraPlan:
+    """One camera as the user wants it."""
+
+    name: str
+    address: Address
+    model: ModelConfig | DetectorConfig
+    live: bool | None = None  # None: as the source is
+    transport: str = "tcp"
+    max_fps: float | None = None
+
+
+def assemble(cameras: Sequence[CameraPlan], sinks: Sequence[SinkConfig]) -> Pipeline:
+    """Make every box, opening nothing. Raises ConfigError, AssetError, DetectorError."""
+    pipeline = Pipeline(on_status=Announcer())
+    detectors: dict[str, Detector] = {}
+    for plan in cameras:
+        key = plan.model.model_dump_json()
+        if key not in detectors:
+            detectors[key] = detector_for(plan.model)
+        source = open_source(plan.address, live=plan.live, transport=plan.transport)
+        pipeline.add(Camera(plan.name, source, max_fps=plan.max_fps), detectors[key])
+    for number, sink in enumerate(sinks):
+        name = _unique(
+            sink.use.rpartition(":")[2], [other.use.rpartition(":")[2] for other in sinks[:number]]
+        )
+        made = build(sink.use, _given(sink), f"sinks[{number}]")
+        pipeline.sink(made, name, required=sink.required)
+    return pipeline
+
+
+def detector_for(model: ModelConfig | DetectorConfig) -> Detector:
+    """The detector that a model's configuration describes."""
+    made: Detector
+    if isinstance(model, DetectorConfig):
+        made = build(model.use, model.arguments(), "model")
+    else:
+        arguments = model.model_dump()
+        made = build(YOLO, {"name_or_path": arguments.pop("name"), **arguments}, "model")
+    return made
+
+
+def _given(sink: SinkConfig) -> dict[str, Any]:
+    """The arguments that differ from the defaults: a sink of one's own need not know ours."""
+    return {key: value for key, value in sink.arguments().items() if value is not None}
+
+
+def _unique(name: str, taken: Sequence[str]) -> str:
+    count = list(taken).count(name)
+    return f"{name}-{count + 1}" if count else name

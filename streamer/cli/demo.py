@@ -1,0 +1,120 @@
+"""`freshframe demo`: the main job on real video, live, with nothing to set up."""
+
+import argparse
+import logging
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from streamer.assets import fetch, find
+from streamer.assets.display import shown
+from streamer.cli.assemble import CameraPlan, assemble
+from streamer.cli.console import say
+from streamer.cli.session import run
+from streamer.config.model import ModelConfig
+from streamer.config.sink import JsonlConfig, VideoConfig, ZmqConfig
+from streamer.errors import Cause, SourceError
+from streamer.sources.address import parse_address
+
+CAMERAS = ("street", "corner")
+SECONDS = 15.0
+PORT = 5555
+SHOWN_EVERY = 30  # one message in so many is shown
+
+_log = logging.getLogger("freshframe")
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `demo` to the command line."""
+    parser = subparsers.add_parser("demo", help="watch two live cameras made of a real clip")
+    parser.add_argument(
+        "--out", type=Path, default=Path("demo-out"), metavar="FOLDER", help="default %(default)s"
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    with shown() as progress:
+        clip = fetch(find("bikes"), progress=progress)
+        fetch(find("yolo26n"), progress=progress)
+    args.out.mkdir(parents=True, exist_ok=True)
+    say("playing a clip as two live RTSP cameras, looking at them with YOLO26n…")
+    endpoint = f"tcp://127.0.0.1:{_free_port()}"
+    with _cameras(clip) as urls:
+        sinks = [
+            ZmqConfig(use="zmq", endpoint=endpoint, required=True),
+            JsonlConfig(use="jsonl", path=str(args.out / "detections.jsonl"), required=True),
+            VideoConfig(use="video", path=str(args.out / "{camera}.mp4"), required=True),
+        ]
+        cameras = [
+            CameraPlan(name, parse_address(url), ModelConfig())
+            for name, url in zip(CAMERAS, urls, strict=True)
+        ]
+        with _listening(endpoint):
+            status = run(assemble(cameras, sinks), SECONDS)
+    videos = " and ".join(str(args.out / f"{name}.mp4") for name in CAMERAS)
+    say(f"annotated video: {videos}")
+    say(f"detections, one JSON message a line: {args.out / 'detections.jsonl'}")
+    return status
+
+
+@contextmanager
+def _cameras(clip: Path) -> Iterator[list[str]]:
+    """`freshframe fakecam` in a process of its own, as a camera is; yields the addresses."""
+    command = [sys.executable, "-m", "streamer", "fakecam", *[str(clip)] * len(CAMERAS), "--port", "0"]
+    with _running(command) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline().split() for _ in CAMERAS]
+        if any(line[:1] != ["ready"] for line in lines):
+            raise SourceError(
+                Cause.NETWORK, "the test camera did not start; `freshframe fakecam` may say why"
+            )
+        yield [line[1] for line in lines]
+
+
+@contextmanager
+def _listening(endpoint: str) -> Iterator[None]:
+    """`freshframe listen` beside us, as anybody's program would; some of its lines are shown."""
+    with _running([sys.executable, "-m", "streamer", "listen", endpoint]) as process:
+
+        def show() -> None:
+            assert process.stdout is not None
+            for number, line in enumerate(process.stdout):
+                if number % SHOWN_EVERY == 0:
+                    _log.info("subscriber: %s", line.rstrip())
+
+        reader = threading.Thread(target=show, name="demo's subscriber")
+        reader.start()
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGTERM)
+            reader.join()
+
+
+@contextmanager
+def _running(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    with process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def _free_port() -> int:
+    """The usual port where it is free, so that others can listen too; or else any."""
+    for port in (PORT, 0):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            chosen: int = probe.getsockname()[1]
+            return chosen
+    return PORT

@@ -1,0 +1,71 @@
+"""`freshframe detect`: look at sources, without a configuration file."""
+
+import argparse
+
+from streamer.cli.assemble import CameraPlan, assemble
+from streamer.cli.flags import model_from_flags, sinks_from_flags
+from streamer.cli.session import positive_seconds, run
+from streamer.errors import ConfigError
+from streamer.sources.address import parse_address
+from streamer.sources.names import unique_names
+
+EXAMPLES = """\
+examples:
+  freshframe detect rtsp://192.0.2.10/stream2 --zmq tcp://127.0.0.1:5555
+  freshframe detect holiday.mp4 --jsonl found.jsonl --video found.mp4
+  freshframe detect 'synthetic:?size=640x360&fps=30&seed=1' --for 10
+"""
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `detect` to the command line."""
+    parser = subparsers.add_parser(
+        "detect",
+        help="look at cameras, videos or pictures",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add(
+        "source",
+        nargs="+",
+        metavar="SOURCE",
+        help="rtsp://…, http://…, a file, a folder of pictures, synthetic:",
+    )
+    add("--name", action="append", default=[], help="a camera's name, in the order of the sources")
+    add("--model", default="yolo26n", metavar="NAME|PATH", help="`freshframe models list` shows names")
+    add("--imgsz", type=int, default=640, metavar="N", help="longer side of the network's input, pixels")
+    add("--conf", type=float, default=0.25, metavar="F", help="lowest score that is reported")
+    add("--classes", metavar="a,b", help="labels that are reported; default all")
+    add("--engine", default="auto", choices=("auto", "onnx", "torch"))
+    add("--device", default="auto", metavar="auto|cpu|cuda:N")
+    pace = parser.add_mutually_exclusive_group()
+    pace.add_argument("--live", action="store_true", help="play files in real time and drop what is late")
+    pace.add_argument(
+        "--every-frame", action="store_true", help="look at every frame of a file (the default)"
+    )
+    add("--for", dest="for_s", metavar="SECONDS", help="end after this time")
+    add("--jsonl", metavar="PATH|-", help="write one JSON message a line")
+    add("--zmq", metavar="ENDPOINT", help="publish over ZeroMQ, as on tcp://127.0.0.1:5555")
+    add(
+        "--video", metavar="PATH", help="write what is seen with boxes; {camera} stands for the camera's name"
+    )
+    add("--trust-weights", action="store_true", help="load a .pt file of unknown hash: it can run any code")
+    add("--insecure", action="store_true", help="let anybody in the network read what --zmq publishes")
+    add("--offline", action="store_true", help="never ask the network for a model (detect never does)")
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    for_s = None if args.for_s is None else positive_seconds(args.for_s)
+    addresses = [parse_address(text) for text in args.source]
+    names = unique_names(addresses, args.name)
+    live_ones = [address.redacted for address in addresses if address.live]
+    if args.every_frame and live_ones:
+        raise ConfigError(
+            f"--every-frame is for recordings; {live_ones[0]} is live: its old frames are dropped"
+        )
+    model = model_from_flags(args)
+    live = True if args.live else None
+    cameras = [CameraPlan(name, address, model, live) for name, address in zip(names, addresses, strict=True)]
+    return run(assemble(cameras, sinks_from_flags(args)), for_s)

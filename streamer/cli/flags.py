@@ -1,0 +1,65 @@
+"""Flags as a configuration: the same values are allowed, and errors name the flag."""
+
+import argparse
+from typing import Any
+
+from pydantic import ValidationError
+
+from streamer.config.model import ModelConfig
+from streamer.config.problems import problems_in
+from streamer.config.schema import Config
+from streamer.config.sink import JsonlConfig, SinkConfig
+from streamer.errors import ConfigError
+
+_ANY_CAMERA = {"camera": {"source": "synthetic:"}}
+_FLAG_OF_SINK = {"zmq": "--zmq", "jsonl": "--jsonl", "video": "--video"}
+
+
+def model_from_flags(args: argparse.Namespace) -> ModelConfig:
+    """`--model` and what goes with it. Raises ConfigError that names the flag."""
+    model = {
+        "name": args.model,
+        "imgsz": args.imgsz,
+        "conf": args.conf,
+        "classes": None if args.classes is None else [name.strip() for name in args.classes.split(",")],
+        "engine": args.engine,
+        "device": args.device,
+        "trust_weights": args.trust_weights,
+    }
+    made = _checked({"model": model}, []).model
+    assert isinstance(made, ModelConfig)
+    return made
+
+
+def sinks_from_flags(args: argparse.Namespace) -> list[SinkConfig]:
+    """`--jsonl`, `--zmq`, `--video`: a sink that was asked for by hand is required."""
+    wanted: list[dict[str, Any]] = []
+    sinks: list[SinkConfig] = []
+    if args.jsonl == "-":  # stdout is for the command line only
+        sinks.append(JsonlConfig.model_construct(use="jsonl", path="-", required=True))
+    elif args.jsonl is not None:
+        wanted.append({"use": "jsonl", "path": args.jsonl})
+    if args.zmq is not None:
+        wanted.append({"use": "zmq", "endpoint": args.zmq, "insecure": args.insecure})
+    if args.video is not None:
+        wanted.append({"use": "video", "path": args.video})
+    for sink in wanted:
+        sink["required"] = True
+    flags = [_FLAG_OF_SINK[sink["use"]] for sink in wanted]
+    return [*sinks, *_checked({"sinks": wanted}, flags).sinks]
+
+
+def _checked(tree: dict[str, Any], sink_flags: list[str]) -> Config:
+    try:
+        return Config.model_validate({**tree, "cameras": _ANY_CAMERA})
+    except ValidationError as error:
+        lines = []
+        for problem in problems_in(error, {}):
+            if problem.path[0] == "sinks":
+                assert isinstance(problem.path[1], int)
+                flag = sink_flags[problem.path[1]]
+            else:
+                key = str(problem.path[1])
+                flag = "--model" if key == "name" else f"--{key}"
+            lines.append(f"{flag}: {problem.text}")
+        raise ConfigError("; ".join(lines)) from error

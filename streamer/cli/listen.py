@@ -1,0 +1,74 @@
+"""`freshframe listen`: show what a publisher says, the newest of each camera."""
+
+import argparse
+import os
+import sys
+import time
+from collections import Counter
+from datetime import datetime
+from typing import Any
+
+from streamer import wire
+from streamer.cli.console import say
+from streamer.cli.session import TICK_S, Stop, positive_seconds
+from streamer.cli.table import listed
+from streamer.cli.wiring import SUBSCRIBER, build
+from streamer.errors import ConfigError
+from streamer.sources.names import check_name
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `listen` to the command line."""
+    parser = subparsers.add_parser(
+        "listen",
+        help="show what a publisher says",
+        epilog="With keys: --server-key KEY, and FRESHFRAME_SECRET_KEY in the environment",
+    )
+    add = parser.add_argument
+    add("endpoint", metavar="ENDPOINT", help="as in tcp://127.0.0.1:5555")
+    add("--camera", action="append", default=[], metavar="NAME", help="only this one; may be given again")
+    add("--json", action="store_true", help="one JSON message a line")
+    add("--count", metavar="N", help="end after so many messages")
+    add("--for", dest="for_s", metavar="SECONDS", help="end after this time")
+    add("--server-key", metavar="KEY", help="the publisher's public key")
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    for_s = None if args.for_s is None else positive_seconds(args.for_s)
+    count = None if args.count is None else _positive(args.count)
+    for name in args.camera:
+        check_name(name)
+    arguments: dict[str, Any] = {"endpoint": args.endpoint, "cameras": args.camera or None}
+    if args.server_key is not None:
+        secret_key = os.environ.get("FRESHFRAME_SECRET_KEY")
+        if not secret_key:
+            raise ConfigError("--server-key wants this side's key in the environment: FRESHFRAME_SECRET_KEY")
+        arguments |= {"server_key": args.server_key, "secret_key": secret_key}
+    deadline = None if for_s is None else time.monotonic() + for_s
+    left = count
+    with Stop() as stop, build(SUBSCRIBER, arguments, "listen") as subscriber:
+        while not stop.asked and left != 0 and (deadline is None or time.monotonic() < deadline):
+            message = subscriber.receive(TICK_S)
+            if message is None:
+                continue
+            sys.stdout.write((wire.encode(message).decode() if args.json else line(message)) + "\n")
+            sys.stdout.flush()
+            left = None if left is None else left - 1
+        if any(subscriber.lost.values()):
+            say(f"lost on the way: {listed(subscriber.lost)}")
+    return 0
+
+
+def line(message: wire.DetectionsMessage) -> str:
+    """A message as people read it."""
+    when = datetime.fromtimestamp(message.captured).astimezone().strftime("%H:%M:%S.%f")[:-3]
+    seen = listed(Counter(thing.label for thing in message.detections)) or "nothing"
+    total_ms = message.latency_ms.total
+    return f"{when}  {message.camera}  frame {message.frame}  {total_ms:.0f} ms  {seen}"
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ConfigError(f"--count {text}: allowed is a whole number above 0")
+    return int(text)

@@ -1,0 +1,37 @@
+"""`freshframe run`: do what a configuration says."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from streamer.cli.assemble import CameraPlan, assemble
+from streamer.cli.session import positive_seconds, run
+from streamer.config import load
+from streamer.sources.address import parse_address
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `run` to the command line."""
+    parser = subparsers.add_parser("run", help="do what a configuration says")
+    parser.add_argument("config", type=Path, metavar="CONFIG.yaml")
+    parser.add_argument("--for", dest="for_s", metavar="SECONDS", help="end after this time")
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    for_s = None if args.for_s is None else positive_seconds(args.for_s)
+    config = load(args.config)
+    # Classes of one's own may lie beside the configuration; last, so that they shadow nothing.
+    sys.path.append(str(args.config.resolve().parent))
+    cameras = [
+        CameraPlan(
+            name=name,
+            address=parse_address(camera.source),
+            model=camera.model or config.model,
+            live=camera.live,
+            transport=camera.transport,
+            max_fps=camera.max_fps,
+        )
+        for name, camera in config.cameras.items()
+    ]
+    return run(assemble(cameras, config.sinks), for_s)

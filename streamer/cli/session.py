@@ -1,0 +1,107 @@
+"""One run of a pipeline on the command line: the table, signals, the summary, the exit status."""
+
+import logging
+import signal
+import sys
+import time
+from types import FrameType
+
+from streamer.camera import Camera, State
+from streamer.cli.console import log_to, quiet, say
+from streamer.cli.table import LiveTable, summary
+from streamer.errors import ConfigError
+from streamer.pipeline import Pipeline
+
+TICK_S = 0.1
+
+_log = logging.getLogger("freshframe")
+
+
+class Stop:
+    """SIGINT or SIGTERM end the run cleanly; the second one ends the process the hard way."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def __enter__(self) -> "Stop":
+        self._before = {
+            number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)
+        }
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler's shape
+        # Nothing but a flag: the main thread may hold any lock at this moment.
+        self.asked = True
+        signal.signal(number, signal.SIG_DFL)
+
+
+def run(pipeline: Pipeline, for_s: float | None) -> int:
+    """Run until the end, the time or a signal. Returns the exit status; raises before the start."""
+    table = LiveTable(pipeline)
+    handler = log_to(table.log_handler)
+    try:
+        with Stop() as stop, pipeline:
+            deadline = None if for_s is None else time.monotonic() + for_s
+            with table:
+                while not pipeline.wait(TICK_S):
+                    table.tick()
+                    if stop.asked or (deadline is not None and time.monotonic() >= deadline):
+                        break
+        stopped = stop.asked
+    finally:
+        quiet(handler)
+    sys.stderr.write(summary(pipeline.stats(), table.width))
+    return _status(pipeline, stopped=stopped)
+
+
+class Announcer:
+    """Says once what somebody may want to act on: a camera that fails every second says it once.
+
+    Called in the cameras' threads; each touches its own entry only.
+    """
+
+    def __init__(self) -> None:
+        self._said: dict[str, str] = {}
+
+    def __call__(self, camera: Camera) -> None:
+        status = camera.status
+        level, text = logging.INFO, ""
+        if status.state in (State.RETRYING, State.FAILED):
+            when = "trying again slowly" if status.state is State.FAILED else "trying again"
+            level, text = logging.WARNING, f"{status.why}; {when}"
+        elif camera.error is not None:
+            level, text = logging.ERROR, str(camera.error)
+        elif status.state is State.LIVE:
+            width, height = camera.size or (0, 0)
+            text = f"{'live' if camera.source.live else 'reading'}, {width}×{height}"
+        if text and self._said.get(camera.name) != text:
+            self._said[camera.name] = text
+            _log.log(level, "%s: %s", camera.name, text)
+
+
+def _status(pipeline: Pipeline, *, stopped: bool) -> int:
+    if pipeline.error is not None:
+        say(str(pipeline.error))
+        return 1
+    cameras = pipeline.stats().cameras
+    if any(camera.failed for camera in cameras):
+        return 1
+    if not stopped and not any(camera.captured for camera in cameras):
+        say("no camera ever delivered a frame")
+        return 1
+    return 0
+
+
+def positive_seconds(text: str) -> float:
+    """A duration on the command line. Raises ConfigError."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e9:
+        raise ConfigError(f"--for {text}: allowed is a number of seconds above 0")
+    return value

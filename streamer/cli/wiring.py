@@ -1,0 +1,55 @@
+"""Classes by their names: built-in ones by a short one, anybody's by "module:Class"."""
+
+import importlib
+import inspect
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from streamer.errors import ConfigError, FreshframeError
+
+SINKS = {
+    "zmq": "sinks.publisher:Publisher",
+    "jsonl": "sinks.jsonl:JsonLines",
+    "video": "sinks.video:AnnotatedVideo",
+}
+YOLO = "detectors.yolo:Yolo"
+SUBSCRIBER = "sinks.subscriber:Subscriber"
+
+
+def build(use: str, arguments: Mapping[str, Any], what: str) -> Any:
+    """Make an object of the class called `use`. Raises ConfigError: what is wrong, what is allowed."""
+    if use == "window":
+        raise ConfigError(f"{what}: the window is not there yet; allowed: {', '.join(SINKS)}")
+    path = SINKS.get(use, use)
+    if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", path):
+        raise ConfigError(
+            f'{what}: {use!r} is neither one of {", ".join(SINKS)} nor of the form "module:Class"'
+        )
+    module_name, _, class_name = path.partition(":")
+    try:
+        kind = getattr(importlib.import_module(module_name), class_name)
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"{what}: there is no module {error.name!r} (wanted for {use!r})") from error
+    except AttributeError as error:
+        raise ConfigError(f"{what}: module {module_name} has no {class_name!r}") from error
+    except Exception as error:  # somebody's module may fail in any way
+        raise ConfigError(
+            f"{what}: importing {module_name} failed: {type(error).__name__}: {error}"
+        ) from error
+    _check(kind, use, arguments, what)
+    try:
+        return kind(**arguments)
+    except FreshframeError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{what}: {use}: {error}") from error
+
+
+def _check(kind: Any, use: str, arguments: Mapping[str, Any], what: str) -> None:
+    signature = inspect.signature(kind)
+    try:
+        signature.bind(**arguments)
+    except TypeError as error:
+        allowed = ", ".join(signature.parameters) or "nothing"
+        raise ConfigError(f"{what}: {use}: {error}; allowed: {allowed}") from error

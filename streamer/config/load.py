@@ -1,0 +1,108 @@
+"""A configuration file to a Config: everything that is wrong with it is said at once."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from streamer.config.document import Document, parse
+from streamer.config.environment import fill_in
+from streamer.config.hidden import MASK, redacted
+from streamer.config.problems import KeyPath, Problem, key_path, problems_in, secret
+from streamer.config.schema import Config
+from streamer.errors import ConfigError
+
+MAX_BYTES = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A configuration, and what it takes to show it without its secrets."""
+
+    config: Config
+    hidden: Mapping[KeyPath, str] = field(repr=False)  # what came from the environment -> what to show
+
+    def shown(self) -> dict[str, Any]:
+        """Every key with its value or default, as a plain tree without secrets."""
+        tree = _masked(self.config.model_dump(), (), self.hidden)
+        assert isinstance(tree, dict)
+        return tree
+
+
+def load(path: str | os.PathLike[str]) -> Config:
+    """Read, fill in, check. Relative paths in it count from the file's folder.
+
+    Raises ConfigError, whose text lists every problem: file, line, key path, found, allowed.
+    """
+    return read(path).config
+
+
+def read(path: str | os.PathLike[str]) -> Loaded:
+    """As `load`, for those who want to show it too."""
+    file = os.fspath(path)
+    document = parse(_text(file), file)
+    if document.tree is None and not document.problems:
+        raise ConfigError(f"{file}: empty; allowed: a mapping with model, cameras, sinks")
+    filled = fill_in(document.tree)
+    problems = [*document.problems, *filled.problems]
+    folder = Path(file).absolute().parent
+    try:
+        config = Config.model_validate(filled.tree, context={"folder": folder})
+    except ValidationError as error:
+        # A value that could not be had is not judged as well.
+        known = {problem.path for problem in problems}
+        problems += [found for found in problems_in(error, filled.hidden) if found.path not in known]
+    if problems:
+        raise ConfigError("\n".join(_lines(file, document, problems)))
+    return Loaded(config, filled.hidden)
+
+
+def _text(file: str) -> str:
+    try:
+        with Path(file).open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "no file can be called that"
+        raise ConfigError(f"{file}: cannot be read: {why}") from None
+    if len(content) > MAX_BYTES:
+        raise ConfigError(f"{file}: too large; allowed: {MAX_BYTES // 1024} KiB")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{file}:{line}: not UTF-8 text; save it as UTF-8") from None
+
+
+def _lines(file: str, document: Document, problems: list[Problem]) -> list[str]:
+    placed = sorted((_line(document, problem), i) for i, problem in enumerate(problems))
+    lines = []
+    for line, i in placed:
+        where = key_path(problems[i].path)
+        lines.append(
+            f"{file}:{line}: {where}: {problems[i].text}" if where else f"{file}:{line}: {problems[i].text}"
+        )
+    return list(dict.fromkeys(lines))
+
+
+def _line(document: Document, problem: Problem) -> int:
+    path = problem.path
+    while path and path not in document.lines:
+        path = path[:-1]
+    return problem.line or document.lines.get(path, 1)
+
+
+def _masked(value: Any, path: KeyPath, hidden: Mapping[KeyPath, str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _masked(item, (*path, key), hidden) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_masked(item, (*path, i), hidden) for i, item in enumerate(value)]
+    if value is not None and not isinstance(value, bool) and secret(path):
+        return MASK
+    if path in hidden:
+        return redacted(hidden[path])
+    if path[-1] == "name" and path[:-1] in hidden:  # model: ${MODEL}
+        return redacted(hidden[path[:-1]])
+    return redacted(value) if isinstance(value, str) else value

@@ -1,0 +1,35 @@
+"""What the parts of a configuration have in common: frozen, strict, and unknown keys are refused.
+
+Types are strict: a text where a number is due is a mistake, not a number.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationInfo
+from pydantic_core import PydanticCustomError
+
+CLASS = r"^[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*$"
+
+
+class Part(BaseModel):
+    """A mapping in the configuration."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True
+    )
+
+    def __repr_args__(self) -> list[tuple[str | None, Any]]:
+        """Nothing: values may be secrets, and a repr ends up in logs."""
+        return []
+
+
+def refused(allowed: str) -> PydanticCustomError:
+    """The error of a value that is not allowed; `allowed` says in words what is."""
+    return PydanticCustomError("allowed", "{allowed}", {"allowed": allowed})
+
+
+def beside(path: str, info: ValidationInfo) -> str:
+    """Relative paths count from the folder that the configuration is in."""
+    joined = str((info.context or {}).get("folder", Path()) / path)
+    return f"{joined}/" if path.endswith("/") else joined  # a folder stays one

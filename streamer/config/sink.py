@@ -1,0 +1,146 @@
+"""`sinks:`, where results go. What the built-in ones take is known here, so that `check` can say it."""
+
+import ipaddress
+import os
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    model_validator,
+)
+
+from streamer.config.part import CLASS, Part, beside, refused
+
+CURVE_KEY = r"^[0-9a-zA-Z.:+=^!/*?&<>()\[\]{}@%$#-]{40}$"  # Z85, ZeroMQ RFC 32
+
+BUILT_IN = ("zmq", "jsonl", "video", "window")
+
+
+def _file(path: str, info: ValidationInfo) -> str:
+    if path == "-" or path.endswith(("/", os.sep)):
+        raise refused("a file's path")
+    return beside(path, info)
+
+
+def _endpoint(text: str) -> str:
+    scheme, _, rest = text.partition("://")
+    host, _, port = rest.rpartition(":")
+    if not (scheme == "ipc" and rest) and not (
+        scheme == "tcp"
+        and host
+        and re.fullmatch(r"\*|[0-9]{1,5}", port)
+        and int(port.replace("*", "0")) < 65536
+    ):
+        raise refused("tcp://HOST:PORT or ipc://PATH")
+    return text
+
+
+def _only_this_machine(endpoint: str) -> bool:
+    scheme, _, rest = endpoint.partition("://")
+    host = rest.rpartition(":")[0].strip("[]")
+    try:
+        return scheme == "ipc" or host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class SinkConfig(Part):
+    """Where results go; the classes below say more."""
+
+    use: str
+    required: bool = Field(default=False, description="end the program when this sink dies")
+
+    def arguments(self) -> dict[str, Any]:
+        """What its constructor gets."""
+        return self.model_dump(exclude={"use", "required"}, exclude_none=True)
+
+
+class CurveConfig(Part):
+    """ZeroMQ's encryption: this side's secret key and the public keys that may connect."""
+
+    secret_key: str = Field(pattern=CURVE_KEY)
+    clients: Annotated[
+        tuple[Annotated[str, Field(pattern=CURVE_KEY)], ...], Field(strict=False, min_length=1)
+    ]
+
+
+class ZmqConfig(SinkConfig):
+    """Publish over ZeroMQ."""
+
+    use: Literal["zmq"]
+    endpoint: Annotated[str, AfterValidator(_endpoint)] = Field(description="tcp://HOST:PORT or ipc://PATH")
+    encoding: Literal["json", "msgpack"] = "json"
+    curve: CurveConfig | None = None
+    insecure: bool = Field(default=False, description="let anybody in the network read, without keys")
+
+    @model_validator(mode="after")
+    def _refuse_an_open_door(self) -> Self:
+        if not (_only_this_machine(self.endpoint) or self.curve or self.insecure):
+            raise ValueError(
+                "the endpoint can be reached from other machines: give `curve:` with keys, "
+                "or `insecure: true`, or listen on 127.0.0.1"
+            )
+        return self
+
+
+class JsonlConfig(SinkConfig):
+    """Write one JSON message a line."""
+
+    use: Literal["jsonl"]
+    path: Annotated[str, Field(min_length=1), AfterValidator(_file)]
+
+
+class VideoConfig(SinkConfig):
+    """Write what is seen, with boxes drawn."""
+
+    use: Literal["video"]
+    path: Annotated[str, Field(min_length=1), AfterValidator(_file)] = Field(
+        description="{camera} in it stands for the camera's name"
+    )
+
+
+class WindowConfig(SinkConfig):
+    """Show what is seen in a window."""
+
+    use: Literal["window"]
+
+
+def _own_sink(use: str) -> str:
+    if not re.fullmatch(CLASS, use):
+        raise refused(f"{', '.join(BUILT_IN)}, or module:Class such as mypackage.sinks:Siren")
+    return use
+
+
+class OwnSinkConfig(SinkConfig):
+    """A sink of one's own."""
+
+    model_config = ConfigDict(extra="allow")
+
+    use: Annotated[str, AfterValidator(_own_sink)] = Field(
+        description="module:Class; the remaining keys are its arguments", json_schema_extra={"pattern": CLASS}
+    )
+
+    def arguments(self) -> dict[str, Any]:
+        """What its constructor gets: all that was written, null too."""
+        return self.model_dump(exclude={"use", "required"})
+
+
+def _kind_of_sink(value: Any) -> str:
+    use = value.get("use") if isinstance(value, dict) else getattr(value, "use", None)
+    return use if isinstance(use, str) and use in BUILT_IN else "own sink"
+
+
+Sink = Annotated[
+    Annotated[ZmqConfig, Tag("zmq")]
+    | Annotated[JsonlConfig, Tag("jsonl")]
+    | Annotated[VideoConfig, Tag("video")]
+    | Annotated[WindowConfig, Tag("window")]
+    | Annotated[OwnSinkConfig, Tag("own sink")],
+    Discriminator(_kind_of_sink),
+]

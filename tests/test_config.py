@@ -1,0 +1,604 @@
+"""Configuration files: what is right comes out frozen, what is wrong is said at once, secrets stay secret."""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from streamer.cli.check import add_parser
+from streamer.config import CameraConfig, Config, DetectorConfig, ModelConfig, load, read
+from streamer.config.document import MAX_DEPTH
+from streamer.config.load import MAX_BYTES
+from streamer.config.sink import CurveConfig, ZmqConfig
+from streamer.errors import ConfigError
+from streamer.sources.address import parse_address
+
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+CAMERA = "cameras: {gate: {source: 'usb:0'}}\n"
+PUBLIC = "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID"  # the keys of RFC 26's examples
+SECRET = "D:)Q[IlAW!ahhC2ac:9*A}h:p?([4%wOTJ%JR%cs"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("config")
+
+
+def written(folder: Path, content: str | bytes) -> Path:
+    path = folder / "c.yaml"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def refusal(folder: Path, content: str | bytes) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(written(folder, content))
+    return str(caught.value)
+
+
+def check(*arguments: str) -> int:
+    parser = argparse.ArgumentParser()
+    add_parser(parser.add_subparsers())
+    args = parser.parse_args(["check", *arguments])
+    status: int = args.run(args)
+    return status
+
+
+# What is right
+
+
+def test_the_smallest_configuration(folder: Path) -> None:
+    config = load(written(folder, CAMERA))
+    assert config.model == ModelConfig(name="yolo26n", imgsz=640, conf=0.25)
+    assert config.cameras == {"gate": CameraConfig(source="usb:0", transport="tcp")}
+    assert config.sinks == ()
+
+
+def test_the_whole_interface(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATE_PASSWORD", "hunter2")
+    config = load(
+        written(
+            folder,
+            f"""
+            model: {{name: yolo26n, imgsz: 640, conf: 0.25, classes: [person, car], device: cuda:1}}
+            cameras:
+              gate:
+                source: rtsp://user:${{GATE_PASSWORD}}@192.0.2.10/stream2
+                transport: udp
+              yard: {{source: usb:0, model: {{name: best.pt, imgsz: 320, trust_weights: true}}, max_fps: 10}}
+              film: {{source: clips/film.mp4, live: true}}
+              own:
+                source: synthetic:?count=3
+                model: {{use: "mypackage.detectors:Mine", threshold: 0.5}}
+            sinks:
+              - use: zmq
+                endpoint: tcp://0.0.0.0:5555
+                encoding: msgpack
+                curve: {{secret_key: {SECRET!r}, clients: [{PUBLIC!r}]}}
+              - use: jsonl
+                path: detections.jsonl
+                required: true
+              - use: video
+                path: /srv/{{camera}}.mp4
+              - use: window
+              - use: mypackage.sinks:Siren
+                volume: 11
+                quiet: null
+            """,
+        )
+    )
+    assert isinstance(config.model, ModelConfig)
+    assert config.model.classes == ("person", "car")
+    assert config.cameras["gate"].source == "rtsp://user:hunter2@192.0.2.10/stream2"
+    assert config.cameras["gate"].transport == "udp"
+    assert config.cameras["yard"].max_fps == 10
+    assert config.cameras["yard"].model == ModelConfig(
+        name=str(folder / "best.pt"), imgsz=320, trust_weights=True
+    )
+    assert config.cameras["film"].source == str(folder / "clips/film.mp4")
+    assert config.cameras["film"].live is True
+    mine = config.cameras["own"].model
+    assert isinstance(mine, DetectorConfig)
+    assert (mine.use, mine.arguments()) == ("mypackage.detectors:Mine", {"threshold": 0.5})
+    zmq, jsonl, video, window, siren = config.sinks
+    assert zmq.arguments() == {
+        "endpoint": "tcp://0.0.0.0:5555",
+        "encoding": "msgpack",
+        "curve": {"secret_key": SECRET, "clients": (PUBLIC,)},
+        "insecure": False,
+    }
+    assert jsonl.required
+    assert jsonl.arguments() == {"path": str(folder / "detections.jsonl")}
+    assert video.arguments() == {"path": "/srv/{camera}.mp4"}
+    assert window.arguments() == {}
+    assert siren.arguments() == {"volume": 11, "quiet": None}
+
+
+def test_a_configuration_is_frozen(folder: Path) -> None:
+    config = load(written(folder, CAMERA))
+    with pytest.raises(ValidationError):
+        config.cameras["gate"].source = "usb:1"
+
+
+def test_names_are_taken_as_they_are_written(folder: Path) -> None:
+    config = load(written(folder, "cameras: {007: {source: 'usb:0'}, no: {source: 'usb:1'}}"))
+    assert list(config.cameras) == ["007", "no"]
+
+
+def test_anchors_may_be_used(folder: Path) -> None:
+    text = "model: &small {imgsz: 320}\ncameras: {a: {source: 'usb:0', model: *small}}"
+    assert load(written(folder, text)).cameras["a"].model == ModelConfig(imgsz=320)
+
+
+@pytest.mark.parametrize("source", ["clips/", "clips/*.png", "a.mp4", "/srv/a.mp4"])
+def test_files_count_from_the_configurations_folder(folder: Path, source: str) -> None:
+    config = load(written(folder, f"cameras: {{a: {{source: '{source}'}}}}"))
+    again = parse_address(config.cameras["a"].source)
+    assert again.text == str(folder / source)
+    assert again.kind == parse_address(source, folder).kind
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    ["tcp://127.0.0.1:5555", "tcp://localhost:1", "tcp://[::1]:5555", "tcp://127.9.9.9:*", "ipc:///tmp/x"],
+)
+def test_endpoints_on_this_machine_need_no_keys(folder: Path, endpoint: str) -> None:
+    load(written(folder, f"{CAMERA}sinks: [{{use: zmq, endpoint: '{endpoint}'}}]"))
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    ["tcp://*:5555", "tcp://0.0.0.0:5555", "tcp://eth0:5555", "tcp://[::]:5555", "tcp://192.0.2.1:1"],
+)
+def test_an_endpoint_that_others_reach_needs_keys(folder: Path, endpoint: str) -> None:
+    sink = f"use: zmq, endpoint: '{endpoint}'"
+    assert "insecure: true" in refusal(folder, f"{CAMERA}sinks: [{{{sink}}}]")
+    load(written(folder, f"{CAMERA}sinks: [{{{sink}, insecure: true}}]"))
+
+
+# What is wrong
+
+WRONG = {
+    "broken YAML": ("cameras: {gate: [\n", "c.yaml:2:1: not YAML"),
+    "a tab": ("cameras:\n\tgate: 1\n", "c.yaml:2:1: not YAML"),
+    "an unknown anchor": ("model: *hunter2\n", "c.yaml:1:8: not YAML: found undefined alias"),
+    "an escape that is no character": ('model: "\\UFFFFFFFF"', "not YAML: an escape"),
+    "half a character": ('model: "\\ud800"', "1: model: the text holds a character"),
+    "a NUL": (CAMERA + 'sinks: [{use: jsonl, path: "a\\0b"}]', "sinks.0.path: the text holds"),
+    "two documents": ("a: 1\n---\nb: 2\n", "c.yaml:2:1: not YAML"),
+    "a tag of one's own": (
+        "model: !!python/object:os.system x\n",
+        "c.yaml:1: model: a date or a tagged value",
+    ),
+    "a date": (CAMERA + "sinks: [{use: 'a:B', day: 2024-13-45}]", "sinks.0.day: a date or a tagged value"),
+    "a number that is none": ("model: {conf: !!float x}", "model.conf: cannot be read as a number"),
+    "a huge number": (f"model: {{imgsz: 0x{'f' * 9000}}}", "model.imgsz: the number is too large"),
+    "a key that is a list": ("[a]: 1\n" + CAMERA, "c.yaml:1: a key must be plain text"),
+    "empty": ("", "c.yaml: empty; allowed: a mapping"),
+    "comments only": ("# nothing\n", "c.yaml: empty"),
+    "only a text": (
+        "rtsp://user:hunter2@h/",
+        "c.yaml:1: found 'rtsp://***@h/'; allowed: a mapping with model",
+    ),
+    "a list at the top": ("- a\n", "c.yaml:1: found a list; allowed: a mapping with model, cameras, sinks"),
+    "a list of cameras": ("cameras: [a]", "1: cameras: found a list; allowed: a mapping"),
+    "a text as a camera": (
+        "cameras: {a: 'usb:0'}",
+        "cameras.a: found 'usb:0'; allowed: a mapping with source",
+    ),
+    "a mapping of sinks": (CAMERA + "sinks: {use: window}", "2: sinks: found a mapping; allowed: a list"),
+    "a text as a sink": (CAMERA + "sinks: [zmq]", "sinks.0: found 'zmq'; allowed: a mapping with use"),
+    "nothing as sinks": (CAMERA + "sinks:", "sinks: found nothing; allowed: a list"),
+    "no cameras": ("model: yolo26n", "cameras: missing"),
+    "cameras without any": ("cameras: {}", "cameras: found an empty mapping; allowed: at least one"),
+    "cameras that are nothing": ("cameras:", "cameras: found nothing; allowed: a mapping"),
+    "no source": ("cameras: {gate: {}}", "cameras.gate.source: missing"),
+    "an unknown key": (
+        "camera: {}\n" + CAMERA,
+        "1: camera: unknown key; allowed: model, cameras, sinks; did you mean cameras?",
+    ),
+    "an unknown key below": (
+        "cameras:\n  gate:\n    source: usb:0\n    trasport: tcp",
+        "c.yaml:4: cameras.gate.trasport: unknown key; allowed: source, transport, model, max_fps, live; "
+        "did you mean transport?",
+    ),
+    "an unknown key of a model": ("model: {clases: [a]}\n" + CAMERA, "did you mean classes?"),
+    "an unknown key of a camera's model": (
+        "cameras: {a: {source: 'usb:0', model: {image_size: 3}}}",
+        "cameras.a.model.image_size: unknown key; allowed: name, imgsz",
+    ),
+    "an unknown key of a sink": (
+        CAMERA + "sinks: [{use: zmq, endpont: 'ipc://x'}]",
+        "sinks.0.endpont: unknown key; allowed: use, required, endpoint, encoding, curve, insecure; "
+        "did you mean endpoint?",
+    ),
+    "a text for a number": (
+        "model: {imgsz: '640'}\n" + CAMERA,
+        "model.imgsz: found '640'; allowed: a whole number",
+    ),
+    "a number for a text": (
+        "cameras: {a: {source: 5}}",
+        "cameras.a.source: found 5 (a number); allowed: text",
+    ),
+    "a text for a truth": (CAMERA + "sinks: [{use: window, required: 'yes'}]", "allowed: true or false"),
+    "a truth for a number": (
+        "cameras: {a: {source: 'usb:0', max_fps: yes}}",
+        "found true; allowed: a number",
+    ),
+    "a text for a list": ("model: {classes: person}\n" + CAMERA, "found 'person'; allowed: a list"),
+    "no classes": ("model: {classes: []}\n" + CAMERA, "classes: found an empty list; allowed: at least one"),
+    "not a number": ("model: {conf: .nan}\n" + CAMERA, "model.conf: found nan"),
+    "too sure": ("model: {conf: 25}\n" + CAMERA, "model.conf: found 25 (a number); allowed: 1.0 or less"),
+    "no stride": ("model: {imgsz: 333}\n" + CAMERA, "allowed: a multiple of 32"),
+    "a rate of nothing": ("cameras: {a: {source: 'usb:0', max_fps: 0}}", "allowed: more than 0"),
+    "a device": ("model: {device: gpu}\n" + CAMERA, "found 'gpu'; allowed: auto, cpu or cuda:N"),
+    "an engine": ("model: {engine: tensorrt}\n" + CAMERA, "found 'tensorrt'; allowed: auto, onnx or torch"),
+    "a detector's class": ("model: {use: mine}\n" + CAMERA, "model.use: found 'mine'; allowed: module:Class"),
+    "a transport": ("cameras: {a: {source: 'usb:0', transport: http}}", "found 'http'; allowed: tcp or udp"),
+    "a camera twice": (
+        "cameras:\n  gate: {source: 'usb:0'}\n  gate: {source: 'usb:1'}\n",
+        "c.yaml:3: cameras.gate: the key stands there twice, first on line 2",
+    ),
+    "a camera twice in quotes": (
+        "cameras: {gate: {source: 'usb:0'}, 'gate': {}}",
+        "gate: the key stands there twice",
+    ),
+    "a bad name": ("cameras: {front door: {source: 'usb:0'}}", "'front door'; allowed: 1 to 64 of A-Z, a-z"),
+    "a long name": (f"cameras: {{{'a' * 65}: {{source: 'usb:0'}}}}", "allowed: 1 to 64"),
+    "an empty name": ("cameras: {'': {source: 'usb:0'}}", "allowed: 1 to 64"),
+    "a scheme": (
+        "cameras: {a: {source: 'file:///etc/passwd'}}",
+        "cameras.a.source: file:///etc/passwd: file: is",
+    ),
+    "a sink that is not there": (
+        CAMERA + "sinks: [{use: jsonll, path: a}]",
+        "sinks.0.use: found 'jsonll'; allowed: zmq, jsonl, video, window, or module:Class",
+    ),
+    "the nearest sink": (CAMERA + "sinks: [{use: jsonll}]", "did you mean jsonl?"),
+    "a sink's class": (CAMERA + "sinks: [{use: 'my sinks:Siren'}]", "or module:Class such as"),
+    "a sink without use": (CAMERA + "sinks: [{path: a}]", "sinks.0.use: missing"),
+    "an endpoint": (
+        CAMERA + "sinks: [{use: zmq, endpoint: 'udp://h:1'}]",
+        "allowed: tcp://HOST:PORT or ipc://",
+    ),
+    "a port": (CAMERA + "sinks: [{use: zmq, endpoint: 'tcp://127.0.0.1:65536'}]", "allowed: tcp://HOST:PORT"),
+    "stdout": (
+        CAMERA + "sinks: [{use: jsonl, path: '-'}]",
+        "sinks.0.path: found '-'; allowed: a file's path",
+    ),
+    "a file twice": (
+        CAMERA + "sinks: [{use: jsonl, path: a}, {use: jsonl, path: a}]",
+        "two sinks write to the same file",
+    ),
+    "one video for two cameras": (
+        "cameras: {a: {source: 'usb:0'}, b: {source: 'usb:1'}}\nsinks: [{use: video, path: a.mp4}]",
+        "needs {camera} in it",
+    ),
+    "half a variable": ("cameras: {a: {source: '${X'}}", "cameras.a.source: a ${ that is not ${NAME}"),
+    "an alias in itself": ("cameras: &a {b: *a}", "too many values"),
+    "deep lists": ("[" * 5000, f"nested more than {MAX_DEPTH} deep"),
+    "an alias bomb": (
+        "a: &a [1,1,1,1,1,1,1,1,1,1]\n"
+        + "".join(
+            f"{y}: &{y} [{','.join(['*' + x] * 10)}]\n" for x, y in zip("abcdefgh", "bcdefghi", strict=True)
+        ),
+        "too many values",
+    ),
+    "too much": ("#" * (MAX_BYTES + 1), f"too large; allowed: {MAX_BYTES // 1024} KiB"),
+    "binary": (bytes(range(256)), "not UTF-8"),
+    "binary that is UTF-8": (b"a: b\nc: \0\1\2", "c.yaml:2:4: not YAML: a character"),
+    "Latin-1": ("a: 1\nmodel: K\xfcche".encode("latin-1"), "c.yaml:2: not UTF-8"),
+    "UTF-16": (CAMERA.encode("utf-16"), "not UTF-8"),
+}
+
+
+@pytest.mark.parametrize(("content", "said"), WRONG.values(), ids=WRONG.keys())
+def test_what_is_wrong_is_said(folder: Path, content: str | bytes, said: str) -> None:
+    text = refusal(folder, content)
+    assert said in text
+    assert all(line.startswith(str(folder / "c.yaml")) for line in text.splitlines())
+    assert "hunter2" not in text
+
+
+def test_a_missing_file_and_a_folder(folder: Path) -> None:
+    with pytest.raises(ConfigError, match=r"none\.yaml: cannot be read: No such file"):
+        load(folder / "none.yaml")
+    with pytest.raises(ConfigError, match="cannot be read: Is a directory"):
+        load(folder)
+    with pytest.raises(ConfigError, match="no file can be called that"):
+        load("a\0b")
+
+
+def test_a_byte_order_mark_is_no_mistake(folder: Path) -> None:
+    load(written(folder, CAMERA.encode("utf-8-sig")))
+
+
+def test_everything_is_said_at_once_in_order(folder: Path) -> None:
+    text = refusal(
+        folder, "modle: x\ncameras:\n  a: {source: 'usb:x'}\n  a: {}\n  b: {source: '${NOT_SET}'}\nsinks: 5"
+    )
+    assert [line.split(":")[1] for line in text.splitlines()] == ["1", "3", "4", "5", "6"]
+
+
+# Secrets
+
+
+def test_variables_and_dollars(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A", "x: [${B} $$")
+    arguments = "t: 'is ${A}', d: '$${A}', e: 'a$b $$$${A}', f: ['${A}']"
+    model = load(written(folder, f"model: {{use: 'm:C', {arguments}}}\n{CAMERA}")).model
+    assert isinstance(model, DetectorConfig)
+    assert model.arguments() == {"t": "is x: [${B} $$", "d": "${A}", "e": "a$b $${A}", "f": ["x: [${B} $$"]}
+
+
+def test_a_missing_variable_names_key_and_variable(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GATE_PASSWORD", raising=False)
+    text = refusal(folder, "cameras: {gate: {source: 'rtsp://u:${GATE_PASSWORD}@h/'}}")
+    assert text.endswith("c.yaml:1: cameras.gate.source: the environment variable GATE_PASSWORD is not set")
+
+
+PLACES = [
+    "cameras: {a: {source: '${S}://h/'}}",
+    "cameras: {a: {source: 'rtsp://h:${S}/'}}",
+    "cameras: {a: {source: 'rtsp:/u:${S}@h/'}}",
+    "cameras: {a: {source: 'rtsp://u:${S}/@h/'}}",
+    "cameras: {a: {source: '${S}:/h/'}}",
+    "cameras: {a: {source: 'usb:0', transport: '${S}'}}",
+    "cameras: {a: {source: 'usb:0', max_fps: '${S}'}}",
+    "cameras: {a: {source: 'usb:0', model: {device: '${S}'}}}",
+    "cameras: {a: {source: 'usb:0', model: {use: '${S}'}}}",
+    CAMERA + "sinks: [{use: '${S}'}]",
+    CAMERA + "sinks: [{use: zmq, endpoint: '${S}'}]",
+    CAMERA + "sinks: [{use: zmq, endpoint: 'tcp://${S}:1'}]",
+    CAMERA + "sinks: [{use: zmq, endpoint: 'ipc://a', curve: {secret_key: '${S}', clients: ['${S}']}}]",
+    CAMERA + "sinks: [{use: '${S}:Siren'}]",
+    CAMERA + "sinks: '${S}'",
+    "model: '${S}'\ncameras: '${S}'",
+    "'${S}'",
+    "cameras: {a: {source: 'user:ter2@${S}'}}",
+    "cameras: {a: {source: 'http:ter2@${S}'}}",
+    "cameras: {a: {source: 'usb:0', transport: 'rtsp://u:ter2@${S}'}}",
+    CAMERA + "sinks: [{use: 'a:B', password: 'ter2${S}', tokens: ['ter2${S}', ter2]}]",
+    CAMERA + "sinks: [{use: zmq, endpoint: 'tcp://u:ter2@${S}'}]",
+]
+
+
+@pytest.mark.parametrize("text", PLACES)
+@pytest.mark.parametrize("value", ["hunter2", "hun/ter2", "tcp://hunter2@h:1", "file:hunter2"])
+def test_the_environment_is_never_shown(
+    folder: Path, text: str, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("S", value)
+    path = written(folder, text)
+    try:
+        loaded = read(path)
+    except ConfigError as error:
+        said = str(error) + repr(error)
+    else:
+        said = repr(loaded) + str(loaded.config) + repr(loaded.config.cameras) + json.dumps(loaded.shown())
+    assert "ter2" not in said
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "rtsp://user:hunter2@h:99999/",
+        "rtsp:/user:hunter2@h/",
+        "rtsp://user:hun/hunter2@h/",
+        "rtsp://user:hunter2 @h/",
+        "rstp://user:hunter2@h/",
+        "user:hunter2@192.0.2.1/stream",
+        "ftp://h/?password=hunter2",
+    ],
+)
+@pytest.mark.parametrize(
+    "text", ["cameras: {{a: {{source: {0!r}}}}}", "cameras: {{{0!r}: {{}}}}", "{0!r}", "{0!r}: 1"]
+)
+def test_a_password_in_the_file_is_never_shown(folder: Path, source: str, text: str) -> None:
+    assert "hunter2" not in refusal(folder, text.format(source))
+
+
+@pytest.mark.parametrize("password", ["p@ss", "a/b", "a b", "50%", "#1", "a[b]", '"'])
+def test_a_password_that_breaks_the_address_is_explained(
+    folder: Path, password: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GATE_PASSWORD", password)
+    text = refusal(folder, "cameras: {gate: {source: 'rtsp://u:${GATE_PASSWORD}@h/'}}")
+    assert "GATE_PASSWORD holds characters" in text
+    assert "%40" in text
+
+
+# The command
+
+
+def test_check_prints_what_it_comes_to(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GATE_PASSWORD", "hunter2")
+    monkeypatch.setenv("MODEL", "yolo26s")
+    path = written(
+        folder,
+        f"""
+        model: ${{MODEL}}
+        cameras:
+          keypad: {{source: 'rtsp://user:${{GATE_PASSWORD}}@192.0.2.10/stream2'}}
+          b: {{source: 'rtsp://user:hunter3@192.0.2.11/stream2?token=hunter4&channel=1'}}
+        sinks:
+          - {{use: zmq, endpoint: 'tcp://*:1', curve: {{secret_key: {SECRET!r}, clients: [{PUBLIC!r}]}}}}
+          - {{use: video, path: 'out/{{camera}}.mp4'}}
+        """,
+    )
+    assert check(str(path)) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert not [secret for secret in ("hunter", "yolo26s", SECRET, PUBLIC) if secret in out]
+    tree = yaml.safe_load(out)
+    assert tree["model"]["name"] == "***"
+    assert tree["model"]["imgsz"] == 640
+    assert tree["cameras"]["keypad"]["source"] == "rtsp://***@192.0.2.10/stream2"
+    assert tree["cameras"]["keypad"]["transport"] == "tcp"
+    assert tree["cameras"]["b"]["source"] == "rtsp://***@192.0.2.11/stream2?token=***&channel=1"
+    assert tree["sinks"][0]["curve"] == {"secret_key": "***", "clients": ["***"]}
+    assert tree["sinks"][1]["path"] == str(folder / "out/{camera}.mp4")
+
+
+def test_what_check_prints_is_the_same_configuration(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(folder, (CONFIGS / "demo.yaml").read_text())
+    config = load(path)
+    assert check(str(path)) == 0
+    assert load(written(folder, capsys.readouterr().out)) == config
+
+
+def test_check_says_what_is_wrong(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(str(written(folder, "cameras: {gate: {sorce: 'usb:0'}}"))) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "did you mean source?" in err
+    assert check(str(folder / "none.yaml")) == 2
+
+
+def test_check_makes_classes_of_ones_own(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])  # `check` adds the configuration's folder
+    (folder / "house_sinks.py").write_text(
+        "class Siren:\n    takes = object\n    def __init__(self, volume): ...\n"
+        "    def __enter__(self): return self\n    def __exit__(self, *exc): ...\n"
+        "    def write(self, item): ...\n"
+    )
+    sinks = "sinks:\n  - {use: 'house_sinks:Siren', volume: 3}\n"
+    assert check(str(written(folder, CAMERA + sinks))) == 0
+    capsys.readouterr()
+    sinks += "  - {use: 'house_sinks:Siren', loud: 3}\n  - {use: 'house_sinks:Bell'}\n"
+    sinks += "  - {use: 'no_such_house:Bell'}\n"
+    assert check(str(written(folder, CAMERA + sinks))) == 2
+    said = capsys.readouterr().err
+    assert [f"sinks.{i}" in said for i in range(4)] == [False, True, True, True]
+    assert "volume" in said
+
+
+def test_the_schema_describes_the_interface(capsys: pytest.CaptureFixture[str]) -> None:
+    assert check("--schema") == 0
+    schema = json.loads(capsys.readouterr().out)
+    assert set(schema["properties"]) == {"model", "cameras", "sinks"}
+    assert schema["properties"]["model"]["anyOf"][0] == {"type": "string"}
+    assert schema["additionalProperties"] is False
+    assert schema["properties"]["cameras"]["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("arguments", [[], ["a.yaml", "--schema"]])
+def test_check_wants_one_of_both(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        check(*arguments)
+    assert caught.value.code == 2
+
+
+# What is shipped
+
+
+def test_shipped_configurations_load(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GATE_PASSWORD", "YARD_PASSWORD"):
+        monkeypatch.setenv(name, "hunter2")
+    monkeypatch.setenv("DOOR_URL", "rtsp://viewer:hunter2@192.0.2.12/live")
+    shipped = sorted(CONFIGS.glob("*.yaml"))
+    assert {"demo.yaml", "security-cameras.yaml"} <= {path.name for path in shipped}
+    for path in shipped:
+        assert isinstance(load(path), Config)
+
+
+def test_the_demo_is_what_the_demo_plays() -> None:
+    config = load(CONFIGS / "demo.yaml")
+    assert [camera.source for camera in config.cameras.values()] == [
+        "rtsp://127.0.0.1:8554/cam0",
+        "rtsp://127.0.0.1:8554/cam1",
+    ]
+    assert [sink.use for sink in config.sinks] == ["zmq", "video", "jsonl"]
+
+
+def test_importing_streamer_needs_no_pydantic() -> None:
+    code = "import sys, streamer; sys.exit('pydantic' in sys.modules or 'yaml' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# Whatever comes
+
+PARTS = (Config, CameraConfig, ModelConfig, ZmqConfig, CurveConfig)
+KEYS = st.sampled_from(
+    [*(key for part in PARTS for key in part.model_fields), "path", "gate", "[key]", "zmq", "own sink"]
+) | st.text(max_size=5)
+VALUES = st.sampled_from(
+    [
+        "yolo26n",
+        "usb:0",
+        "zmq",
+        "jsonl",
+        "video",
+        "a:B",
+        "tcp://*:1",
+        "ipc://a",
+        "rtsp://u:p@h/",
+        "${X}",
+        "$",
+        "*",
+    ]
+)
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.dates() | st.binary(max_size=3)
+TREES = st.recursive(
+    SCALARS | VALUES | st.text(max_size=300),
+    lambda below: st.lists(below, max_size=3) | st.dictionaries(KEYS, below, max_size=4),
+    max_leaves=12,
+)
+CAMERAS = st.dictionaries(
+    KEYS, st.fixed_dictionaries({"source": VALUES}, optional={"model": TREES, "live": TREES})
+)
+CONFIGURATIONS = st.fixed_dictionaries(
+    {"cameras": CAMERAS | TREES},
+    optional={
+        "model": TREES,
+        "sinks": st.lists(st.fixed_dictionaries({"use": VALUES}, optional={"path": TREES})),
+    },
+)
+
+
+def config_or_refusal(folder: Path, content: bytes) -> None:
+    path = folder / "any.yaml"
+    path.write_bytes(content)
+    try:
+        loaded = read(path)
+    except ConfigError:
+        return
+    yaml.safe_dump(loaded.shown())
+
+
+@settings(deadline=None)
+@given(tree=TREES | CONFIGURATIONS)
+def test_any_tree_is_a_configuration_or_refused(folder: Path, tree: Any) -> None:
+    config_or_refusal(folder, yaml.safe_dump(tree, allow_unicode=True).encode("utf-8", "surrogatepass"))
+
+
+@settings(deadline=None)
+@given(
+    content=st.text(alphabet="abc:-?[]{},&*!|>'\"%@`#~\n\t \\0x.<=\x85\u2028$", max_size=60).map(str.encode)
+    | st.binary()
+)
+def test_any_text_is_a_configuration_or_refused(folder: Path, content: bytes) -> None:
+    config_or_refusal(folder, content)
+
+
+@settings(deadline=None)
+@given(data=st.data())
+def test_any_damage_to_a_configuration_is_survived(folder: Path, data: st.DataObject) -> None:
+    content = bytearray((CONFIGS / "demo.yaml").read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    config_or_refusal(folder, bytes(content))
