@@ -1,0 +1,110 @@
+"""How packets reach one client: in its RTSP connection, or as datagrams. Neither ever waits."""
+
+import asyncio
+import socket
+import struct
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+
+class Delivery(Protocol):
+    """One client's way. Packets that cannot go are lost, as on a network; memory stays bounded."""
+
+    paced: bool  # bursts are to be spread: a datagram that finds the buffer full is gone
+
+    def backlog_bytes(self) -> int:
+        """What was handed over and has not reached the kernel yet."""
+
+    def rtp(self, packets: Sequence[bytes]) -> None: ...
+
+    def rtcp(self, packet: bytes) -> None: ...
+
+
+class Interleaved:
+    """RTP in the RTSP connection, RFC 2326 section 10.12. The camera watches the backlog."""
+
+    paced = False
+
+    def __init__(self, transport: asyncio.WriteTransport, channels: tuple[int, int]) -> None:
+        self._transport = transport
+        self._rtp_channel, self._rtcp_channel = channels
+
+    def backlog_bytes(self) -> int:
+        return self._transport.get_write_buffer_size()
+
+    def rtp(self, packets: Sequence[bytes]) -> None:
+        channel = self._rtp_channel
+        self._write(b"".join(_interleaved(channel, packet) for packet in packets))
+
+    def rtcp(self, packet: bytes) -> None:
+        self._write(_interleaved(self._rtcp_channel, packet))
+
+    def _write(self, data: bytes) -> None:
+        if data and not self._transport.is_closing():
+            self._transport.write(data)
+
+
+def _interleaved(channel: int, packet: bytes) -> bytes:
+    return struct.pack("!BBH", 0x24, channel, len(packet)) + packet
+
+
+class Datagrams:
+    """RTP and RTCP over UDP, from the server's pair of ports to the client's."""
+
+    paced = True
+
+    def __init__(self, ports: "PortPair", rtp_address: Any, rtcp_address: Any) -> None:
+        self._ports = ports
+        self._rtp_address = rtp_address
+        self._rtcp_address = rtcp_address
+
+    def backlog_bytes(self) -> int:
+        return 0
+
+    def rtp(self, packets: Sequence[bytes]) -> None:
+        for packet in packets:
+            _send(self._ports.rtp, packet, self._rtp_address)
+
+    def rtcp(self, packet: bytes) -> None:
+        _send(self._ports.rtcp, packet, self._rtcp_address)
+
+
+def _send(sock: socket.socket, packet: bytes, address: Any) -> None:
+    try:
+        sock.sendto(packet, address)
+    except OSError:
+        return  # a full buffer or no way to the client: a datagram more that did not arrive
+
+
+class PortPair:
+    """An even UDP port for RTP and the odd one above it for RTCP, as RFC 3550 section 11 wants it."""
+
+    def __init__(self, family: int, host: str) -> None:
+        for _ in range(50):
+            self.rtp = _bound(family, host, 0)
+            port: int = self.rtp.getsockname()[1]
+            if port % 2 == 0 and port < 65535:
+                try:
+                    self.rtcp = _bound(family, host, port + 1)
+                except OSError:
+                    self.rtp.close()
+                    continue
+                self.numbers = (port, port + 1)
+                return
+            self.rtp.close()
+        raise OSError("no pair of neighbouring UDP ports is free")
+
+    def close(self) -> None:
+        self.rtp.close()
+        self.rtcp.close()
+
+
+def _bound(family: int, host: str, port: int) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_DGRAM)
+    try:
+        sock.setblocking(False)
+        sock.bind((host, port))
+    except OSError:
+        sock.close()
+        raise
+    return sock

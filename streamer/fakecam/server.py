@@ -1,0 +1,187 @@
+"""The server: its sockets, its connections, and the end of all of them."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Coroutine, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from streamer.errors import ConfigError
+from streamer.fakecam.camera import Camera
+from streamer.fakecam.control import LONGEST_LINE_BYTES, converse
+from streamer.fakecam.delivery import PortPair
+from streamer.fakecam.gate import Gate
+from streamer.fakecam.message import LARGEST_HEAD_BYTES
+from streamer.fakecam.recording import load
+from streamer.fakecam.session import Connection
+
+LOOPBACK = "127.0.0.1"
+MOST_CONNECTIONS = 256
+# The kernel grows a buffer to megabytes, which for a slow client is many seconds of old pictures.
+SEND_BUFFER_BYTES = 128 * 1024
+
+
+class Server:
+    """RTSP cameras on one port. Entered, it holds its clips and ports; `run` serves until cancelled.
+
+    Making it raises ConfigError where there is no clip or a user without a password. Entering raises
+    SourceError where a clip cannot be read, ConfigError where an address, a port or the log cannot be had.
+    """
+
+    def __init__(
+        self,
+        clips: Sequence[str | Path],
+        *,
+        host: str,
+        port: int,
+        user: str | None,
+        password: str | None,
+        log: str | Path | None,
+        control_port: int | None,
+    ) -> None:
+        if not clips:
+            raise ConfigError("a test camera needs at least one clip")
+        if (user is None) != (password is None):
+            raise ConfigError("a user needs a password, and a password a user")
+        self._clips = [Path(clip) for clip in clips]
+        self._address = (host, port)
+        self._gate = None if user is None or password is None else Gate(user, password)
+        self._log_path = None if log is None else Path(log)
+        self._wanted_control_port = control_port
+        self._open = contextlib.ExitStack()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._connections: set[Connection] = set()
+        self.cameras: list[Camera] = []
+        self.port = 0
+        self.control_port: int | None = None
+
+    def __enter__(self) -> "Server":
+        with contextlib.ExitStack() as opening:
+            host, port = self._address
+            clips = [load(path) for path in self._clips]
+            self._listener = opening.enter_context(_listening(host, port))
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+            self.port = self._listener.getsockname()[1]
+            self._ports = opening.enter_context(_pair(self._listener.family, self._listener.getsockname()[0]))
+            if self._wanted_control_port is not None:
+                self._control = opening.enter_context(_listening(LOOPBACK, self._wanted_control_port))
+                self.control_port = self._control.getsockname()[1]
+            log = opening.enter_context(_log(self._log_path)) if self._log_path else None
+            self.cameras = [Camera(index, clip, log) for index, clip in enumerate(clips)]
+            self._open = opening.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    @property
+    def urls(self) -> list[str]:
+        host = self._address[0]
+        shown = f"[{host}]" if ":" in host else host
+        return [f"rtsp://{shown}:{self.port}/cam{camera.index}" for camera in self.cameras]
+
+    async def run(self) -> None:
+        """Serve until cancelled. Raises SinkError where the log can no longer be written."""
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._ports.rtp, self._drain, self._ports.rtp)
+        loop.add_reader(self._ports.rtcp, self._drain, self._ports.rtcp)
+        rtsp = await asyncio.start_server(
+            self._accept, sock=self._listener, limit=LARGEST_HEAD_BYTES, backlog=MOST_CONNECTIONS
+        )
+        control = None
+        if self.control_port is not None:
+            control = await asyncio.start_server(
+                self._accept_control, sock=self._control, limit=LONGEST_LINE_BYTES
+            )
+        try:
+            await _until_one_fails([camera.play() for camera in self.cameras])
+        finally:
+            loop.remove_reader(self._ports.rtp)
+            loop.remove_reader(self._ports.rtcp)
+            rtsp.close()
+            if control is not None:
+                control.close()
+            for connection in list(self._connections):
+                connection.abort()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._connections) >= MOST_CONNECTIONS:
+            writer.transport.abort()
+            return
+        paths = {f"/cam{camera.index}": camera for camera in self.cameras}
+        connection = Connection(reader, writer, paths, self._gate, self._ports)
+        self._connections.add(connection)
+        task = self._start(connection.run())
+        task.add_done_callback(lambda _: self._connections.discard(connection))
+
+    def _accept_control(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._start(converse(reader, writer, self.cameras))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        # Own tasks: those that asyncio makes of coroutine callbacks complain when they are cancelled.
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _drain(self, sock: socket.socket) -> None:
+        """Take in what clients send by UDP; their RTCP is a sign of life."""
+        with contextlib.suppress(OSError):
+            for _ in range(64):
+                address = sock.recvfrom(2048)[1]
+                for connection in self._connections:
+                    if connection.rtcp_address == address:
+                        connection.heard()
+
+
+async def _until_one_fails(plays: list[Coroutine[Any, Any, None]]) -> None:
+    tasks = [asyncio.create_task(play) for play in plays]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextlib.contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    if not 0 <= port <= 65535:
+        raise ConfigError(f"{port} is not a port: they go from 0 (any that is free) to 65535")
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        sock = socket.create_server(address[:2], family=family)
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise ConfigError(f"port {port} on {host} cannot be listened on: {why}; choose another") from error
+    with sock:
+        yield sock
+
+
+@contextlib.contextmanager
+def _pair(family: int, host: str) -> Iterator[PortPair]:
+    try:
+        ports = PortPair(family, host)
+    except OSError as error:
+        raise ConfigError(f"no UDP ports can be had on {host}: {error}") from error
+    with contextlib.closing(ports):
+        yield ports
+
+
+@contextlib.contextmanager
+def _log(path: Path) -> Iterator[TextIO]:
+    try:
+        log = path.open("w", buffering=1, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"the log {path} cannot be written: {error.strerror}") from error
+    try:
+        yield log
+    finally:
+        with contextlib.suppress(OSError):  # a full disk was reported when it was met
+            log.close()
