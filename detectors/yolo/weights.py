@@ -1,0 +1,125 @@
+"""A model's name or path → a file that may be loaded; and its export, made once and kept.
+
+Nothing is downloaded here: what is not in the cache is an error that says how to get it.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import filelock
+
+from streamer import assets
+from streamer.errors import ConfigError, DetectorError
+
+EXPORT_TIMEOUT_S = 900
+SUFFIXES = (".pt", ".onnx")
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A model's file."""
+
+    name: str  # what results call it
+    path: Path
+    sha256: str | None  # of a .pt file, whose hash decides whether it is loaded; an .onnx is not code
+
+    @property
+    def suffix(self) -> str:
+        return self.path.suffix.lower()
+
+
+def resolve(name_or_path: str | os.PathLike[str], *, trust_weights: bool) -> Weights:
+    """A name of the catalogue, or the path of a .pt or .onnx file.
+
+    Raises ConfigError for what is neither, AssetError where it is not in the cache or not trusted.
+    """
+    path = Path(name_or_path)
+    if path.suffix.lower() in SUFFIXES or path.name != str(name_or_path):
+        if path.suffix.lower() not in SUFFIXES:
+            raise ConfigError(f"a model's file ends in {' or '.join(SUFFIXES)}, {path} does not")
+        if not path.is_file():
+            raise ConfigError(f"there is no model file {path}; `freshframe models list` shows known models")
+        name = path.stem
+    else:
+        asset = assets.find(str(name_or_path))
+        name = asset.name
+        if asset.kind != "weights":
+            raise ConfigError(f"{name} is a {asset.kind}, not a model")
+        cached = assets.cached(asset)
+        if cached is None:
+            raise assets.missing(asset)
+        path = cached
+    pickled = path.suffix.lower() == ".pt"
+    return Weights(name, path, assets.verify_weights(path, trust_weights=trust_weights) if pickled else None)
+
+
+@contextmanager
+def private_copy(weights: Weights, folder: Path | None = None) -> Iterator[Path]:
+    """The verified bytes in a file that only this process knows, gone afterwards: load this one.
+
+    Whoever swaps the original after the look changes nothing. Raises AssetError, DetectorError.
+    """
+    # Trust was decided by `resolve`; here it must be those bytes still.
+    content, sha256 = assets.read_weights(weights.path, trust_weights=True)
+    if sha256 != weights.sha256:
+        raise DetectorError(f"{weights.path} was changed while it was being loaded; start again")
+    with tempfile.TemporaryDirectory(prefix=".loading-", dir=folder) as private:
+        copy = Path(private) / "weights.pt"
+        copy.write_bytes(content)
+        yield copy
+
+
+def exported(weights: Weights, imgsz: int) -> Path:
+    """The .onnx made of .pt weights, traced at this size; sizes and batch stay free in it.
+
+    Made in another process, so that this one stays free of torch, the first time; then kept under
+    the weights' hash. Safe in any number of threads and processes. Raises DetectorError.
+    """
+    folder = assets.cache_folder() / "engines"
+    target = folder / f"{weights.sha256}-onnxruntime-{imgsz}-fp32.onnx"
+    if target.exists():
+        return target
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(folder / ".lock", timeout=EXPORT_TIMEOUT_S):
+            if not target.exists():
+                with private_copy(weights, folder) as copy:
+                    made = _export(weights, copy, imgsz)
+                    with made.open("rb+") as file:
+                        os.fsync(file.fileno())
+                    made.replace(target)
+    except filelock.Timeout as error:
+        raise DetectorError(f"{weights.name}: another process has been exporting for too long") from error
+    except OSError as error:
+        raise DetectorError(f"{weights.name} cannot be exported into {folder}: {error.strerror}") from error
+    return target
+
+
+def _export(weights: Weights, copy: Path, imgsz: int) -> Path:
+    root = str(Path(__file__).resolve().parents[2])
+    paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
+    try:
+        child = subprocess.run(  # noqa: S603  (our own module, under our own interpreter)
+            [sys.executable, "-m", "detectors.yolo.export", str(copy), str(imgsz)],
+            env={**os.environ, "PYTHONPATH": paths, "PYTHONWARNINGS": "ignore"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=EXPORT_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise DetectorError(f"{weights.name}: its export took more than {EXPORT_TIMEOUT_S} s") from error
+    made = copy.with_suffix(".onnx")
+    if child.returncode or not made.exists():
+        said = [line.strip() for line in child.stderr.splitlines() if line.strip()]
+        why = said[-1] if said else f"the exporting process ended with status {child.returncode}"
+        raise DetectorError(f"{weights.name} ({weights.path}) cannot be exported for ONNX Runtime: {why}")
+    return made

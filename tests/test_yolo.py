@@ -1,0 +1,320 @@
+"""The detector's edges: what it is given, what it refuses, what it leaves behind."""
+
+import importlib
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from yolo_reference import ultralytics, view
+
+from detectors.yolo import Yolo
+from detectors.yolo.devices import choose, cuda_devices, physical_cores
+from detectors.yolo.weights import exported, resolve
+from streamer.contracts import StagedDetector
+from streamer.errors import AssetError, ConfigError, DetectorError
+
+pytestmark = pytest.mark.timeout(60)
+BLACK = np.zeros((48, 64, 3), np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("FRESHFRAME_CACHE", str(folder))
+    return folder
+
+
+Make = Callable[..., Path]
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Make:
+    """An .onnx that answers the same to every picture."""
+
+    def make(
+        output: np.ndarray,
+        shape: tuple[Any, ...] = ("batch", 3, "height", "width"),
+        dtype: int = TensorProto.FLOAT,
+        outputs: int = 1,
+        **metadata: str,
+    ) -> Path:
+        names = [f"output{i}" for i in range(outputs)]
+        value = onnx.numpy_helper.from_array(output.astype(helper.tensor_dtype_to_np_dtype(dtype)))
+        graph = helper.make_graph(
+            [helper.make_node("Constant", [], [name], value=value) for name in names],
+            "constant",
+            [helper.make_tensor_value_info("images", dtype, shape)],
+            [helper.make_tensor_value_info(name, dtype, output.shape) for name in names],
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
+        helper.set_model_props(model, metadata)
+        path = tmp_path / "own.onnx"
+        onnx.save(model, path)
+        return path
+
+    return make
+
+
+def rows(*boxes: tuple[float, ...]) -> np.ndarray:
+    """An end-to-end output."""
+    return np.array([boxes], np.float32)
+
+
+def test_a_users_own_onnx(network: Make) -> None:
+    answer = rows((16, 16, 48, 32, 0.9, 1), (0, 0, 8, 8, 0.5, 0), (0, 0, 64, 64, 0.2, 0))
+    with Yolo(network(answer, names="{0: 'cat', 1: 'dog'}", stride="32", task="detect"), imgsz=128) as yolo:
+        assert isinstance(yolo, StagedDetector)
+        assert (yolo.info.name, yolo.info.engine, yolo.info.imgsz, yolo.info.precision) == (
+            ("own", "onnxruntime", 128, "fp32")
+        )
+        found = yolo.detect([view(BLACK), view(np.zeros((480, 640, 3), np.uint8), (320, 240, 640, 480))])
+    assert list(yolo.labels) == ["cat", "dog"]
+    assert [found[0].label(i) for i in range(len(found[0]))] == ["dog", "cat"]
+    assert found[0].xyxy.tolist() == [[8, 8, 24, 16], [0, 0, 4, 4]]
+    assert found[1].xyxy.tolist() == [[360, 280, 440, 320], [320, 240, 340, 260]]
+
+
+def test_boxes_in_the_border_only_are_nothing(network: Make) -> None:
+    with Yolo(network(rows((0, 0, 64, 10, 0.9, 0))), imgsz=64) as yolo:
+        assert len(yolo.detect([view(np.zeros((22, 64, 3), np.uint8))])[0]) == 1
+        tall = yolo.detect([view(np.zeros((33, 64, 3), np.uint8))])[0]
+    assert len(tall) == 0
+
+
+def test_half_precision(network: Make) -> None:
+    answer = rows((16, 16, 48, 32, 0.9, 1))
+    with Yolo(network(answer, dtype=TensorProto.FLOAT16), imgsz=64) as yolo:
+        assert yolo.info.precision == "fp16"
+        assert yolo.detect([view(BLACK)])[0].label(0) == "class1"
+
+
+def test_labels_are_numbered_where_the_model_states_none(network: Make) -> None:
+    with Yolo(network(np.zeros((1, 7, 21))), imgsz=32) as yolo:
+        assert list(yolo.labels) == ["class0", "class1", "class2"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"task": "segment"}, "segment"),
+        ({"names": "{0: __import__('os')}"}, "labels"),
+        ({"names": "[" * 5000}, "labels"),
+        ({"names": "{1: 'a'}"}, "labels"),
+        ({"names": "{0: 5}"}, "labels"),
+        ({"stride": "-1"}, "stride"),
+        ({"outputs": 2}, "outputs"),
+        ({"shape": ("batch", 1, "height", "width")}, "takes"),
+        ({"shape": ("batch", 3, "side")}, "takes"),
+        ({"shape": (4, 3, 64, 64)}, "exactly 4"),
+        ({"shape": (1, 3, 64, "width")}, "fixed"),
+        ({"dtype": TensorProto.DOUBLE}, "takes"),
+        ({"output": np.zeros((1, 3549, 85))}, "shape"),
+        ({"output": np.zeros((1, 84, 8400)), "names": "{0: 'cat'}"}, "shape"),
+        ({"output": rows((0, 0, 5, 5, np.nan, 0))}, "not a number"),
+    ],
+)
+def test_an_onnx_that_cannot_be_run_is_refused(network: Make, changes: dict[str, Any], word: str) -> None:
+    path = network(**{"output": rows((16, 16, 48, 32, 0.9, 1)), **changes})
+    with pytest.raises(DetectorError, match=word) as caught, Yolo(path, imgsz=64) as yolo:
+        yolo.detect([view(BLACK)])
+    assert "own" in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"no model", b"\x08\x08" * 999])
+def test_a_corrupt_onnx(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "broken.onnx"
+    path.write_bytes(content)
+    with pytest.raises(DetectorError, match=r"broken\.onnx cannot be loaded"), Yolo(path):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"imgsz": 100}, "96"),
+        ({"imgsz": 0}, "32"),
+        ({"imgsz": -64}, "32"),
+        ({"conf": 1.5}, "1.5"),
+        ({"conf": float("nan")}, "nan"),
+        ({"engine": "onxx"}, "did you mean onnx"),
+        ({"engine": "torch"}, "onnx"),
+        ({"device": "gpu"}, "cuda:0"),
+        ({"device": "cuda:0"}, "cpu"),
+        ({"classes": []}, "at least one"),
+        ({"classes": "cat"}, "list"),
+        ({"classes": ["dog", "cta"]}, "did you mean cat"),
+    ],
+)
+def test_wrong_arguments_name_what_is_allowed(network: Make, arguments: dict[str, Any], words: str) -> None:
+    path = network(rows((16, 16, 48, 32, 0.9, 1)), names="['cat', 'dog']")
+    with pytest.raises(ConfigError, match=words), Yolo(path, **arguments):
+        pass
+
+
+def test_the_stride_of_the_model_counts(network: Make) -> None:
+    with (
+        pytest.raises(ConfigError, match="nearest is 128"),
+        Yolo(network(rows((0, 0, 5, 5, 0.9, 0)), stride="64"), imgsz=96),
+    ):
+        pass
+
+
+def test_outside_its_block_it_says_so(network: Make) -> None:
+    yolo = Yolo(network(rows((0, 0, 5, 5, 0.9, 0))), imgsz=64)
+    with pytest.raises(DetectorError, match="with"):
+        yolo.detect([view(BLACK)])
+    for _ in range(2):  # it can be entered again
+        with yolo:
+            assert len(yolo.detect([view(BLACK)])) == 1
+
+
+def test_engines_and_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    for count, expected in ((0, ("onnx", "cpu")), (2, ("torch", "cuda:0"))):
+        monkeypatch.setattr("detectors.yolo.devices.cuda_devices", lambda count=count: count)
+        assert choose("auto", "auto", ".pt") == expected
+        assert choose("auto", "auto", ".onnx") == ("onnx", "cpu")
+        assert choose("auto", "cpu", ".pt") == ("onnx", "cpu")
+        assert choose("torch", "cpu", ".pt") == ("torch", "cpu")
+        assert choose("onnx", "auto", ".pt") == ("onnx", "cpu")
+    assert choose("auto", "cuda:1", ".pt") == ("torch", "cuda:1")
+    with pytest.raises(DetectorError, match="cuda:2 was asked for"):
+        choose("torch", "cuda:2", ".pt")
+    with pytest.raises(ConfigError):
+        choose("onnx", "cuda:0", ".pt")
+
+
+def test_cuda_that_is_not_there(yolo26n: Path) -> None:
+    if cuda_devices():
+        pytest.skip("there is CUDA here")
+    with pytest.raises(DetectorError, match="no CUDA device"):
+        Yolo(yolo26n, device="cuda:0")
+
+
+def test_cores() -> None:
+    assert 1 <= physical_cores() <= (os.cpu_count() or 1)
+
+
+def test_names_and_paths(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="yolo26n"):
+        Yolo("yolo62n")
+    with pytest.raises(AssetError, match="freshframe models pull yolo26n"):
+        Yolo("yolo26n")
+    with pytest.raises(ConfigError, match="clip"):
+        Yolo("bikes")
+    with pytest.raises(ConfigError, match=r"nothing\.pt"):
+        Yolo(tmp_path / "nothing.pt")
+    with pytest.raises(ConfigError, match=r"\.pt or \.onnx"):
+        Yolo(tmp_path / "model.engine")
+    (tmp_path / "strange.pt").write_bytes(b"strange")
+    with pytest.raises(AssetError, match="--trust-weights"):
+        Yolo(tmp_path / "strange.pt")
+
+
+def remains(cache: Path) -> list[str]:
+    return sorted(path.name for path in cache.glob("engines/*") if not path.name.endswith(".lock"))
+
+
+@pytest.mark.parametrize("engine", ["onnx", "torch"])
+def test_corrupt_weights_leave_nothing(
+    engine: str, tmp_path: Path, cache: Path, yolo26n: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    path = tmp_path / "broken.pt"
+    path.write_bytes(yolo26n.read_bytes()[:100_000])
+    yolo = Yolo(path, engine=engine, device="cpu", trust_weights=True)
+    with pytest.raises(DetectorError, match=r"model broken .* damaged"), yolo:
+        pass
+    assert remains(cache) == []
+    assert not list(tmp_path.glob(".loading-*"))
+
+
+@pytest.mark.parametrize("engine", ["onnx", "torch"])
+def test_weights_for_another_task(engine: str, tmp_path: Path) -> None:
+    model = ultralytics().YOLO("yolo26n-seg.yaml", verbose=False).model
+    importlib.import_module("torch").save({"model": model, "train_args": {}}, tmp_path / "masks.pt")
+    yolo = Yolo(tmp_path / "masks.pt", engine=engine, device="cpu", trust_weights=True)
+    with pytest.raises(DetectorError, match="'segment'; only 'detect'"), yolo:
+        pass
+
+
+def test_weights_that_change_after_the_look(tmp_path: Path, yolo26n: Path) -> None:
+    path = tmp_path / "mine.pt"
+    path.write_bytes(yolo26n.read_bytes())
+    yolo = Yolo(path, engine="torch", device="cpu")
+    path.write_bytes(b"evil")
+    with pytest.raises(DetectorError, match="changed"), yolo:
+        pass
+
+
+def test_a_cache_that_cannot_be_written(cache: Path, yolo26n: Path) -> None:
+    cache.write_text("a file where the folder should be")
+    with pytest.raises(DetectorError, match="cannot be exported into"), Yolo(yolo26n, engine="onnx"):
+        pass
+
+
+AUDIT = """
+import os, sys
+
+def log(event, args):
+    network = event in ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname")
+    if network or event in ("subprocess.Popen", "os.system") and "pip" in str(args):
+        with open(os.environ["AUDIT_LOG"], "a") as file:
+            print(event, args, file=file)
+
+with open(os.environ["AUDIT_LOG"], "a") as file:
+    print("start", file=file)
+sys.addaudithook(log)
+"""
+
+
+def test_export_once_offline_and_for_everybody_at_once(
+    tmp_path: Path, cache: Path, yolo26n: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "log"
+    (tmp_path / "sitecustomize.py").write_text(AUDIT)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("AUDIT_LOG", str(log))
+    weights = resolve(yolo26n, trust_weights=False)
+    made: list[Path] = []
+    threads = [threading.Thread(target=lambda: made.append(exported(weights, 320))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(50)
+    assert remains(cache) == [f"{weights.sha256}-onnxruntime-320-fp32.onnx"]
+    assert {path.name for path in made} == set(remains(cache))
+    assert log.read_text().split("\n") == ["start", ""], "one process, no network, no pip"
+
+
+def test_the_main_process_stays_free_of_what_it_does_not_run(network: Make, tmp_path: Path) -> None:
+    path = network(rows((0, 0, 5, 5, 0.9, 0)))
+    code = (
+        "import sys; from detectors.yolo import Yolo\n"
+        "heavy = {'torch', 'torchvision', 'ultralytics', 'onnxruntime'}\n"
+        "assert not heavy & set(sys.modules), 'by import'\n"
+        f"with Yolo({str(path)!r}, imgsz=64): pass\n"
+        "assert heavy & set(sys.modules) == {'onnxruntime'}, 'by use'\n"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=50)
+
+
+def test_torch_runs_without_torchvision_and_prints_nothing(yolo26n: Path) -> None:
+    code = (
+        "import sys; from detectors.yolo import Yolo\n"
+        f"with Yolo({str(yolo26n)!r}, imgsz=64, engine='torch', device='cpu') as yolo:\n"
+        "    assert len(yolo.labels) == 80 and yolo.info.engine == 'torch'\n"
+        "assert 'torchvision' not in sys.modules\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, timeout=50, capture_output=True, text=True
+    )
+    assert done.stdout == done.stderr == ""
