@@ -1,8 +1,6 @@
 """`python -m streamer` is `freshframe`."""
 
-import sys
-
-from streamer.cli import main
+from streamer.cli import program
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

@@ -7,12 +7,26 @@ import argparse
 import importlib
 import os
 import sys
+import threading
 from collections.abc import Sequence
+from typing import NoReturn
 
 from streamer.cli.console import say
 from streamer.errors import FreshframeError
 
 COMMANDS = ("detect", "run", "check", "listen", "models", "fakecam", "demo")
+
+
+def program() -> NoReturn:
+    """The command `freshframe`: ends the process with the exit status of `main`."""
+    status = main()
+    if any(thread.daemon for thread in threading.enumerate()):
+        # A thread that was given up still hangs in native code. Taking the interpreter down round it
+        # would crash (PyAV wakes into freed memory), so the process ends without that.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    sys.exit(status)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
