@@ -59,8 +59,9 @@ class Yolo:
     engine: auto, onnx (CPU) or torch. device: auto, cpu or cuda:N.
     trust_weights: load .pt weights that the catalogue does not know, which is running their code.
 
-    Detectors on the same `device` share a worker. `labels` is empty and the network not loaded until entered. One thread, but `prepare` may run in
-    another one meanwhile. Raises ConfigError, AssetError, DetectorError when made and when entered.
+    Detectors on the same `device` share a worker. `labels` is empty and the network not loaded until
+    entered. One thread, but `prepare` may run in another one meanwhile. Raises ConfigError,
+    AssetError, DetectorError when made and when entered.
     """
 
     def __init__(
