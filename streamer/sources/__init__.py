@@ -1,0 +1,71 @@
+"""Where pictures come from.
+
+address.py     what a user may write           names.py        a name for each camera
+network.py     RTSP, HTTP                      recording.py    video files
+pictures.py    folders and globs of pictures   synthetic.py    moving shapes with known boxes
+paced.py       a recording in real time        causes.py       what went wrong, in a sentence
+
+PyAV and OpenCV are loaded when a source is opened that needs them.
+"""
+
+from streamer.clock import Clock, MonotonicClock
+from streamer.contracts import Source
+from streamer.errors import ConfigError
+from streamer.sources.address import Address, Kind, parse_address
+from streamer.sources.names import unique_names
+from streamer.sources.pattern import parse_pattern
+from streamer.sources.redaction import redact
+
+__all__ = ["Address", "Kind", "open_source", "parse_address", "redact", "unique_names"]
+
+TRANSPORTS = ("tcp", "udp")
+
+
+def open_source(
+    address: Address, *, live: bool | None = None, transport: str = "tcp", clock: Clock | None = None
+) -> Source:
+    """The source for an address; it connects when it is entered.
+
+    `live` None leaves it to the address; True plays a recording in real time. Raises ConfigError for
+    what cannot be: a network camera that waits, a transport that is neither tcp nor udp, USB cameras.
+    """
+    if transport not in TRANSPORTS:
+        raise ConfigError(f"{address.redacted}: transport {transport!r}; allowed: {', '.join(TRANSPORTS)}")
+    if live is False and address.live:
+        raise ConfigError(
+            f"{address.redacted}: is live, every frame cannot be asked of it; leave --every-frame out"
+        )
+    clock = clock or MonotonicClock()
+    if address.kind.network:
+        from streamer.sources.network import NetworkSource  # noqa: PLC0415 - PyAV loads here
+
+        return NetworkSource(address, transport, clock)
+    if address.live and address.kind is Kind.SYNTHETIC:
+        from streamer.sources.synthetic import SyntheticCamera  # noqa: PLC0415 - OpenCV loads here
+
+        return SyntheticCamera(parse_pattern(address.text), clock)
+    recording = _open_recording(address, clock)
+    if not live:
+        return recording
+    from streamer.sources.paced import Paced  # noqa: PLC0415 - only where it is wanted
+
+    return Paced(recording, clock)
+
+
+def _open_recording(address: Address, clock: Clock) -> Source:
+    match address.kind:
+        case Kind.FILE:
+            from streamer.sources.recording import Recording  # noqa: PLC0415 - PyAV loads here
+
+            return Recording(address, clock)
+        case Kind.PICTURES:
+            from streamer.sources.pictures import Pictures  # noqa: PLC0415 - OpenCV loads here
+
+            return Pictures(address, clock)
+        case Kind.SYNTHETIC:
+            from streamer.sources.synthetic import SyntheticRecording  # noqa: PLC0415 - OpenCV loads here
+
+            return SyntheticRecording(parse_pattern(address.text), clock)
+    raise ConfigError(
+        f"{address.redacted}: USB cameras are not there yet; allowed until then: network and files"
+    )

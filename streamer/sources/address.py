@@ -1,0 +1,140 @@
+"""Addresses of sources: what a user may write for SOURCE, and nothing else.
+
+Light on purpose: configuration checks read addresses without opening anything.
+"""
+
+import glob
+import re
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from streamer.errors import ConfigError
+from streamer.sources.pattern import parse_pattern
+from streamer.sources.redaction import (
+    HIDDEN,
+    hide,
+    redact,
+    redact_parameters,
+    secret_parameters,
+    written_forms,
+)
+
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+ALLOWED = (
+    "rtsp://, rtsps://, http://, https://, a file, a folder or glob of pictures, "
+    "usb:N, /dev/video…, synthetic:"
+)
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_DEVICE = re.compile(r"/dev/(video[0-9]+|v4l/by-(?:id|path)/[^/]+)")
+
+
+class Kind(StrEnum):
+    """What an address leads to."""
+
+    RTSP = "rtsp"
+    RTSPS = "rtsps"
+    HTTP = "http"
+    HTTPS = "https"
+    FILE = "file"
+    PICTURES = "pictures"
+    USB = "usb"
+    SYNTHETIC = "synthetic"
+
+    @property
+    def network(self) -> bool:
+        """True for what is reached over the network."""
+        return self in (Kind.RTSP, Kind.RTSPS, Kind.HTTP, Kind.HTTPS)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a source is. Show `redacted`, never `text`: only that may hold a password."""
+
+    kind: Kind
+    text: str = field(repr=False)  # the URL, the absolute path or pattern, or the parameters
+    redacted: str
+    name: str  # for a camera without a name of its own
+    live: bool  # unless the user says otherwise
+
+    def redact(self, text: str) -> str:
+        """Hide this address' credentials in a text, in every form in which they may be written."""
+        secrets: list[str] = []
+        if self.kind.network:
+            parts = urlsplit(self.text)
+            if parts.password:
+                secrets += written_forms(parts.username or "", parts.password)
+                secrets.append(f"{parts.username or ''}:{parts.password}")
+            secrets += [value for value in secret_parameters(self.text) if len(value) > 3]
+        return redact(hide(text, secrets))
+
+
+def parse_address(text: str, folder: Path | None = None) -> Address:
+    """Read a SOURCE; relative paths count from `folder`, or the working directory.
+
+    Raises ConfigError for anything that is not in the list of what is allowed.
+    """
+    if not text:
+        raise ConfigError(f"a source is empty; allowed: {ALLOWED}")
+    if not text.isprintable():
+        raise ConfigError(f"a source has control characters in it: {redact(ascii(text))}")
+    if _DEVICE.fullmatch(text):
+        return Address(Kind.USB, text, text, camera_name(text.rsplit("/", 1)[1]), live=True)
+    match = _SCHEME.match(text)
+    scheme = match[1].lower() if match else ""
+    rest = text[len(scheme) + 1 :]
+    if scheme in ("rtsp", "rtsps", "http", "https"):
+        return _network(Kind(scheme), rest)
+    if scheme == "usb":
+        if not re.fullmatch(r"[0-9]{1,3}", rest):
+            raise ConfigError(f"usb:{rest}: allowed is usb: and the camera's number, as in usb:0")
+        return Address(Kind.USB, rest, f"usb:{int(rest)}", f"usb{int(rest)}", live=True)
+    if scheme == "synthetic":
+        return Address(Kind.SYNTHETIC, rest, text, "synthetic", live=parse_pattern(rest).count is None)
+    folder = (folder or Path()).absolute()
+    path = folder / text
+    if scheme and not path.exists():
+        raise ConfigError(
+            f"{redact(text)}: {scheme}: is not allowed; allowed: {ALLOWED} (if it is a file: ./{scheme}:…)"
+        )
+    return _local(text, path, folder)
+
+
+def _network(kind: Kind, rest: str) -> Address:
+    # Until it has been taken apart nobody knows where a password ends, so these errors show nothing of it.
+    if any(letter.isspace() or letter in '\\"<>^`{|}' for letter in rest):
+        raise ConfigError(f'{kind}://…: spaces and any of \\ " < > ^ ` {{ | }} must be percent-encoded')
+    try:
+        parts = urlsplit(f"{kind}:{rest}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if not rest.startswith("//") or not host or port == 0 or not re.fullmatch(r"[\w.:%-]+", host):
+        raise ConfigError(
+            f"{kind}://…: this is no address; allowed is {kind}://user:password@host:port/path, "
+            "where / ? # and @ in a password are written %2F %3F %23 %40"
+        )
+    return Address(kind, parts.geturl(), _shown(parts), camera_name(host), live=True)
+
+
+def _shown(parts: SplitResult) -> str:
+    userinfo, at, place = parts.netloc.rpartition("@")
+    shown = parts._replace(netloc=f"{HIDDEN}@{place}" if userinfo or at else place, fragment="").geturl()
+    shown = redact_parameters(shown)
+    return hide(shown, written_forms(parts.username or "", parts.password)) if parts.password else shown
+
+
+def _local(text: str, path: Path, folder: Path) -> Address:
+    pattern = any(letter in text for letter in "*?[") and not path.exists()
+    if pattern:
+        path = Path(glob.escape(str(folder))) / text
+    if pattern or path.is_dir() or text.endswith("/") or path.suffix.lower() in PICTURE_SUFFIXES:
+        name = path.parent.name if pattern else path.stem if path.suffix and path.is_file() else path.name
+        return Address(Kind.PICTURES, str(path), text, camera_name(name), live=False)
+    return Address(Kind.FILE, str(path), text, camera_name(path.stem), live=False)
+
+
+def camera_name(text: str) -> str:
+    """Reduce a text to [A-Za-z0-9_-], at most 64 of them."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", text).strip("-")[:64] or "camera"

@@ -1,0 +1,110 @@
+"""Cameras and streams on the network: RTSP, HTTP."""
+
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+import av
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.stream import VideoStream
+
+from streamer.clock import Clock
+from streamer.contracts import Captured
+from streamer.errors import Cause, SourceError
+from streamer.sources import demuxing
+from streamer.sources.address import Address
+from streamer.sources.causes import answered, explain_network, silence
+from streamer.sources.decoding import Decoding
+
+# Cameras that save bandwidth send a keyframe every 20 s.
+NO_PICTURE_LIMIT_S = 30.0
+
+
+class NetworkSource:
+    """A live stream. Each entry is a new connection; it ends when the other side says so.
+
+    Hands nothing out before the first keyframe: what leans on a picture that never came is a grey smear.
+    Raises SourceError on entry and while iterating.
+    """
+
+    live = True
+    ends = False
+
+    def __init__(self, address: Address, transport: str, clock: Clock) -> None:
+        self._address = address
+        self._transport = transport
+        self._clock = clock
+        self._opened: tuple[InputContainer, VideoStream] | None = None
+        self._decoding: Decoding | None = None
+
+    @property
+    def damaged(self) -> int:
+        """Packets of this connection that could not be decoded."""
+        return self._decoding.damaged if self._decoding else 0
+
+    def __enter__(self) -> Self:
+        started_ns = self._clock.now_ns()
+        try:
+            self._opened = demuxing.open_network(self._address, self._transport)
+        except av.FFmpegError as error:
+            failure = self._explain(error, started_ns, demuxing.OPEN_TIMEOUT_S)
+        else:
+            if not self._too_long(started_ns, demuxing.OPEN_TIMEOUT_S):
+                self._decoding = Decoding(self._opened[1], self._address)
+                return self
+            self.__exit__(None, None, None)
+            failure = silence(self._address, demuxing.OPEN_TIMEOUT_S)
+        raise failure
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        if self._opened:
+            self._opened[0].close()
+            self._opened = None
+
+    def __iter__(self) -> Iterator[Captured]:
+        if self._opened is None or self._decoding is None:
+            raise ValueError("a source is entered before it is iterated")
+        container, stream = self._opened
+        decoding, timed = self._decoding, demuxing.timed(container)
+        joined, last_picture_ns = False, self._clock.now_ns()
+        for packet in self._packets(container, stream):
+            captured_ns = self._clock.now_ns()
+            joined = joined or packet.is_keyframe
+            for frame in decoding.decode(packet, captured_ns) if joined else ():
+                last_picture_ns = captured_ns
+                yield decoding.captured(frame, decoding.since_start_ns(frame.pts) if timed else None)
+            if captured_ns - last_picture_ns > NO_PICTURE_LIMIT_S * 1e9:
+                what = "no picture could be decoded" if joined else "no keyframe came"
+                raise SourceError(
+                    Cause.SILENCE,
+                    f"{self._address.redacted}: data comes, but {what} for {NO_PICTURE_LIMIT_S:g} s",
+                )
+
+    def _packets(self, container: InputContainer, stream: VideoStream) -> "Iterator[Packet[VideoStream]]":
+        packets, limit_s = container.demux(stream), float(container.read_timeout or 0)
+        while True:
+            started_ns = self._clock.now_ns()
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except av.FFmpegError as error:
+                failure = self._explain(error, started_ns, limit_s)
+            else:
+                if not self._too_long(started_ns, limit_s):
+                    yield packet
+                    continue
+                # When its time is up FFmpeg first hands out the packet that it had held back all the while.
+                failure = silence(self._address, limit_s)
+            raise failure
+
+    def _explain(self, error: av.FFmpegError, started_ns: int, limit_s: float) -> SourceError:
+        if self._too_long(started_ns, limit_s) and not answered(error):
+            return silence(self._address, limit_s)
+        return explain_network(error, self._address)
+
+    def _too_long(self, started_ns: int, limit_s: float) -> bool:
+        return self._clock.now_ns() - started_ns > 0.98 * limit_s * 1e9

@@ -1,0 +1,52 @@
+"""Clips made on the spot, and what a source makes of an address."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+from av.video.stream import VideoStream
+
+from streamer.contracts import Captured
+from streamer.errors import SourceError
+from streamer.sources import open_source, parse_address
+
+SIZE = 160, 120
+
+
+def make_clip(
+    path: Path, count: int = 60, codec: str = "libx264", pixels: str = "yuv420p", **options: str
+) -> Path:
+    """A clip of `count` pictures at 30 fps whose brightness says which one it is."""
+    mux = {"movflags": options.pop("movflags")} if "movflags" in options else {}
+    with av.open(str(path), "w", options=mux) as container:
+        stream = container.add_stream(codec, rate=30, options=options)
+        assert isinstance(stream, VideoStream)
+        stream.width, stream.height, stream.pix_fmt = *SIZE, pixels
+        noise = np.random.default_rng(1).integers(0, 40, (SIZE[1], SIZE[0], 3), np.uint8)
+        for index in range(count):
+            picture = np.roll(noise, 7 * index, axis=0) + np.uint8(index * 2)
+            for packet in stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")):
+                container.mux(packet)
+        for packet in stream.encode():
+            container.mux(packet)
+    return path
+
+
+def read(text: str | Path) -> list[Captured]:
+    with open_source(parse_address(str(text))) as source:
+        return list(source)
+
+
+def failure(text: str | Path) -> tuple[SourceError, int]:
+    """The error, and how many pictures came before it."""
+    count, found = 0, None
+    try:
+        with open_source(parse_address(str(text))) as source:
+            for _ in source:
+                count += 1
+    except SourceError as error:
+        found = error
+    assert found is not None, f"{text} gave {count} pictures and no error"
+    # FFmpeg's own errors hold the address with its password.
+    assert not isinstance(found.__cause__ or found.__context__, av.FFmpegError)
+    return found, count

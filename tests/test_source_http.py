@@ -1,0 +1,188 @@
+"""Video from web servers, and what they may answer instead."""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from source_clips import failure, make_clip
+
+from streamer.contracts import Captured
+from streamer.errors import Cause, SourceError
+from streamer.sources import demuxing, network, open_source, parse_address
+
+
+class Answers(BaseHTTPRequestHandler):
+    """A web server with everything that a camera may answer."""
+
+    protocol_version = "HTTP/1.1"
+    files: Path
+    asked: list[str]
+    released: threading.Event
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class' name
+        pass
+
+    def do_GET(self) -> None:
+        name = self.path.lstrip("/")
+        self.asked.append(name)
+        if name.isdigit():
+            self._send(b"", int(name))
+        elif name == "hang":
+            self.released.wait(20)
+        elif name == "mjpeg":
+            self.send_response(200)
+            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
+            self.end_headers()
+            part = cv2.imencode(".jpg", np.zeros((48, 64, 3), np.uint8))[1].tobytes()
+            for _ in range(20):
+                self.wfile.write(b"--frame\r\nContent-Type: image/jpeg\r\n\r\n" + part + b"\r\n")
+            self.close_connection = True
+        elif name == "redirect":
+            self._send(b"", 302, Location=f"file://{self.files}/a.ts")
+        else:
+            self._send((self.files / name).read_bytes())
+
+    def _send(self, body: bytes, status: int = 200, **headers: str) -> None:
+        self.send_response(status)
+        for key, value in headers.items():
+            self.send_header(key, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            self.wfile.write(body)
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[str]:
+    class Here(Answers):
+        files, asked, released = tmp_path, [], threading.Event()
+
+    make_clip(tmp_path / "a.ts", 30)
+    make_clip(tmp_path / "front.mp4", 30, movflags="faststart")
+    for name, interval in (("joined.ts", "10"), ("never.ts", "1000")):
+        # Without what holds the first keyframe, as for somebody who comes in the middle.
+        clip = make_clip(tmp_path / name, 30, bf="0", g=interval, sc_threshold="0")
+        with av.open(str(clip)) as container:
+            second = [packet.pos for packet in container.demux(video=0)][1]
+        assert second is not None
+        data = clip.read_bytes()
+        clip.write_bytes(data[: 3 * 188] + data[second:])
+    (tmp_path / "secret.txt").write_text("nobody may read this")
+    playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{}\n#EXT-X-ENDLIST\n"
+    (tmp_path / "good.m3u8").write_text(playlist.format("a.ts"))
+    (tmp_path / "evil.m3u8").write_text(playlist.format(f"file://{tmp_path}/a.ts"))
+    (tmp_path / "worse.m3u8").write_text(playlist.format(f"concat:{tmp_path}/a.ts|{tmp_path}/secret.txt"))
+    (tmp_path / "evil.ffconcat").write_text(f"ffconcat version 1.0\nfile {tmp_path}/a.ts\n")
+    (tmp_path / "page.html").write_text("<html>welcome</html>" * 20)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Here)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield f"http://user:hunter2@127.0.0.1:{server.server_port}"
+    Here.released.set()
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize("name", ["a.ts", "front.mp4", "good.m3u8"])
+def test_video_over_http(web: str, name: str) -> None:
+    source = open_source(parse_address(f"{web}/{name}"))
+    assert (source.live, source.ends) == (True, False)
+    for _ in range(2):
+        with source:
+            captured = list(source)
+        assert len(captured) == 30
+        assert [one.pts_ns for one in captured][:2] == [0, 33_333_333]
+
+
+def test_nothing_comes_before_the_first_keyframe(web: str) -> None:
+    with open_source(parse_address(f"{web}/joined.ts")) as source:
+        captured = list(source)
+    assert [number for number, one in enumerate(captured) if one.keyframe] == [0, 10]
+    assert len(captured) == 20
+    assert captured[0].pts_ns == 0
+
+
+def test_a_stream_without_keyframes_is_given_up(web: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "NO_PICTURE_LIMIT_S", 0.0)
+    error, count = failure(f"{web}/never.ts")
+    assert (error.cause, count) == (Cause.SILENCE, 0)
+    assert "no keyframe came" in str(error)
+
+
+def test_motion_jpeg_has_no_times(web: str) -> None:
+    captured: list[Captured] = []
+    # Without a length FFmpeg takes the end of the stream for a broken connection.
+    with contextlib.suppress(SourceError), open_source(parse_address(f"{web}/mjpeg")) as source:
+        captured.extend(source)
+    assert len(captured) >= 19
+    assert {one.pts_ns for one in captured} == {None}
+    assert captured[0].picture.size == (64, 48)
+
+
+@pytest.mark.parametrize("name", ["evil.m3u8", "worse.m3u8", "evil.ffconcat", "redirect", "page.html"])
+def test_answers_that_lead_elsewhere_are_refused(web: str, name: str) -> None:
+    error, count = failure(f"{web}/{name}")
+    assert (error.cause, count) == (Cause.CODEC, 0)
+    assert "hunter2" not in str(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "cause"),
+    [
+        (401, Cause.AUTH),
+        (403, Cause.AUTH),
+        (404, Cause.NOT_FOUND),
+        (400, Cause.NETWORK),
+        (418, Cause.NETWORK),
+        (429, Cause.NETWORK),
+        (500, Cause.NETWORK),
+        (503, Cause.NETWORK),
+    ],
+)
+def test_what_a_web_server_says(web: str, status: int, cause: Cause) -> None:
+    error, _ = failure(f"{web}/{status}")
+    assert error.cause is cause
+    assert "hunter2" not in repr(error)
+
+
+@pytest.mark.timeout(30)
+def test_a_server_that_never_answers(web: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demuxing, "OPEN_TIMEOUT_S", 0.5)
+    error, _ = failure(f"{web}/hang")
+    assert error.cause is Cause.SILENCE
+    assert "nothing came for 0.5 s" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("rtsp://u:hunter2@127.0.0.1:1/x", "refused"),
+        ("http://127.0.0.1:1/x", "refused"),
+        ("rtsp://u:hunter2@no-such-host.invalid/x", "unknown host no-such-host.invalid"),
+        ("http://no-such-host.invalid/x", "unknown host no-such-host.invalid"),
+    ],
+)
+def test_nobody_there(url: str, says: str, capfd: pytest.CaptureFixture[str]) -> None:
+    error, _ = failure(url)
+    assert error.cause is Cause.NETWORK
+    assert says in str(error)
+    assert "hunter2" not in str(error)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_plain_text_behind_https_is_an_error_and_no_hang() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        error, _ = failure(f"https://127.0.0.1:{server.server_port}/x")
+        server.shutdown()
+        thread.join()
+    assert error.cause is Cause.NETWORK

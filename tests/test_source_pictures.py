@@ -1,0 +1,85 @@
+"""Folders and globs of pictures."""
+
+import contextlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from source_clips import failure, read
+
+from streamer.errors import Cause
+from streamer.sources.image_header import picture_size
+
+
+def test_pictures_come_in_the_order_of_their_names(tmp_path: Path) -> None:
+    for number, suffix in enumerate((".jpg", ".png", ".bmp", ".webp", ".tif", ".JPEG")):
+        picture = np.full((10 + number, 20, 3), 30 * number, np.uint8)
+        cv2.imwrite(str(tmp_path / f"{5 - number}{suffix}"), picture)
+    (tmp_path / "notes.txt").write_text("not a picture")
+    (tmp_path / ".hidden.jpg").write_text("not a picture")
+    (tmp_path / "folder.jpg").mkdir()
+    captured = read(tmp_path)
+    assert [one.picture.size for one in captured] == [(20, 15 - number) for number in range(6)]
+    assert {one.pts_ns for one in captured} == {None}
+    assert not captured[0].picture.bgr().flags.writeable
+    assert [one.picture.size for one in read(f"{tmp_path}/[34].*")] == [(20, 12), (20, 11)]
+    assert len(read(f"{tmp_path}/5.jpg")) == 1
+
+
+def test_a_folder_without_pictures(tmp_path: Path) -> None:
+    for text in (tmp_path, tmp_path / "missing/", f"{tmp_path}/*.jpg", f"{tmp_path}/**x"):
+        error, _ = failure(f"{text}/" if text == tmp_path / "missing/" else text)
+        assert error.cause is Cause.NOT_FOUND
+        assert ".jpg" in str(error)
+
+
+def test_unreadable_pictures_are_named_after_the_others(tmp_path: Path) -> None:
+    good = cv2.imencode(".jpg", np.zeros((40, 50, 3), np.uint8))[1].tobytes()
+    png = cv2.imencode(".png", np.random.default_rng(1).integers(0, 255, (60, 60, 3), np.uint8))[1].tobytes()
+    (tmp_path / "a.jpg").write_bytes(good)
+    (tmp_path / "b.jpg").write_bytes(good[:-30])
+    (tmp_path / "c.png").write_bytes(png[: len(png) // 2])
+    (tmp_path / "d.jpg").write_bytes(b"")
+    (tmp_path / "e.png").write_bytes(b"<html>")
+    (tmp_path / "f.jpg").write_bytes(good)
+    error, count = failure(tmp_path)
+    assert error.cause is Cause.DAMAGED
+    assert count == 2
+    assert "4 of 6 pictures cannot be read: b.jpg (cut off), c.png (cut off), d.jpg (not a picture)" in str(
+        error
+    )
+
+
+def test_the_smallest_and_the_largest_picture(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((1, 1, 3), np.uint8))
+    cv2.imwrite(
+        str(tmp_path / "b.png"), np.zeros((10_000, 10_000), np.uint8), [cv2.IMWRITE_PNG_COMPRESSION, 1]
+    )
+    assert [one.picture.size for one in read(tmp_path)] == [(1, 1), (10_000, 10_000)]
+    bomb = bytearray((tmp_path / "a.png").read_bytes())
+    bomb[16:24] = (50_000).to_bytes(4, "big") * 2
+    (tmp_path / "bomb.png").write_bytes(bomb)
+    error, _ = failure(tmp_path / "bomb.png")
+    assert "50000x50000 pixels; allowed are" in str(error)
+
+
+def test_pictures_are_upright_as_their_exif_says(tmp_path: Path) -> None:
+    flat = cv2.imencode(".jpg", np.zeros((40, 50, 3), np.uint8))[1].tobytes()
+    # One entry, orientation (0x0112) = 6: EXIF 2.3, 4.6.4.
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+    segment = b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif
+    (tmp_path / "a.jpg").write_bytes(flat[:2] + segment + flat[2:])
+    (captured,) = read(tmp_path / "a.jpg")
+    assert captured.picture.size == (40, 50)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".bmp", ".webp", ".tif"])
+def test_sizes_are_read_from_headers(suffix: str) -> None:
+    for size in ((1, 1), (17, 3), (300, 200)):
+        noise = np.random.default_rng(2).integers(0, 255, (size[1], size[0], 3), np.uint8)
+        data = cv2.imencode(suffix, noise)[1].tobytes()
+        assert picture_size(data) == size
+        for end in range(0, len(data), max(1, len(data) // 50)):
+            with contextlib.suppress(ValueError):
+                picture_size(data[:end])
