@@ -206,3 +206,14 @@ def test_reading_addresses_loads_nothing_heavy() -> None:
     code = "import sys, streamer.sources; sys.exit(str({'av', 'cv2', 'torch'} & set(sys.modules) or '') or 0)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_an_address_whose_scheme_was_forgotten_shows_no_password() -> None:
+    with pytest.raises(ConfigError, match=r"\*\*\*@192.0.2.1/s: is no address; write rtsp://") as caught:
+        parse_address("admin:hunter2@192.0.2.1/s")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_name_that_no_file_system_takes_is_a_mistake_of_the_user() -> None:
+    with pytest.raises(ConfigError, match="too long"):
+        parse_address("x" * 5000)

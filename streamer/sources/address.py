@@ -94,11 +94,16 @@ def parse_address(text: str, folder: Path | None = None) -> Address:
         return Address(Kind.SYNTHETIC, rest, text, "synthetic", live=parse_pattern(rest).count is None)
     folder = (folder or Path()).absolute()
     path = folder / text
-    if scheme and not path.exists():
-        raise ConfigError(
-            f"{redact(text)}: {scheme}: is not allowed; allowed: {ALLOWED} (if it is a file: ./{scheme}:…)"
-        )
-    return _local(text, path, folder)
+    try:
+        if not scheme or path.exists():
+            return _local(text, path, folder)
+    except OSError as error:  # a name that is too long, a folder that may not be entered
+        raise ConfigError(f"{text[:80]}: {(error.strerror or 'cannot be looked at').lower()}") from error
+    if "@" in text:  # an address whose scheme was forgotten: what stands before may be a password
+        raise ConfigError(f"{HIDDEN}@{text.rpartition('@')[2]}: is no address; write rtsp:// before it")
+    raise ConfigError(
+        f"{redact(text)}: {scheme}: is not allowed; allowed: {ALLOWED} (if it is a file: ./{scheme}:…)"
+    )
 
 
 def _network(kind: Kind, rest: str) -> Address:
