@@ -1,6 +1,6 @@
 """An RTSP camera that nobody here wrote: GStreamer's server. Run by the system's python3, not the tests' one.
 
-    gst_camera.py [h264|h265|mjpeg]    prints `ready PORT`, serves rtsp://127.0.0.1:PORT/cam
+gst_camera.py [h264|h265|mjpeg]    prints `ready PORT`, serves rtsp://127.0.0.1:PORT/cam
 """
 
 import sys
