@@ -19,9 +19,10 @@ from streamer.errors import (
 )
 from streamer.event import Event
 from streamer.frame import ArrayPicture, Frame, LazyPicture, Picture, Quality, View
+from streamer.lane import Taken
 from streamer.pipeline import Pipeline
 from streamer.result import ModelInfo, Result, Timing
-from streamer.ring import Exhausted, Ring, Taken, Writer
+from streamer.ring import Exhausted, Ring, Writer
 from streamer.stats import CameraStats, SinkStats, Stats
 
 __all__ = [

@@ -66,7 +66,8 @@ class Analysis:
         passed = self.passed[item.frame.camera]
         passed.processed += 1
         passed.latest = result
-        passed.ages_ns.append(timing.age_ns)
+        if item.frame.live:  # a recording has no age: its frames wait for us
+            passed.ages_ns.append(timing.age_ns)
         done = item.done if len(self._legs) == 1 else _Countdown(len(self._legs), item.done)
         if not self._legs:
             item.done()

@@ -78,12 +78,12 @@ class Camera:
                 cause, why = self._one_epoch(writer, on_change)
                 if self._stopping or self.source.ends:
                     break
-                self._become(Status(self._after(cause), self._clock.now_ns(), why, cause), on_change)
+                self._become(State.FAILED if cause.failed else State.RETRYING, on_change, why, cause)
                 self._sleep(self._backoff.next_s(cause))
         finally:
             writer.close()
             why = str(self.error) if self.error else self.status.why
-            self._become(Status(State.ENDED, self._clock.now_ns(), why), on_change)
+            self._become(State.ENDED, on_change, why)
 
     def stop(self) -> None:
         """Ask the loop to end; it does so at the next frame, or at once where it waits for a retry."""
@@ -92,7 +92,10 @@ class Camera:
             self._wake.notify_all()
         stop = getattr(self.source, "stop", None)
         if stop is not None:
-            stop()
+            try:
+                stop()
+            except Exception:  # somebody else's source: the other cameras must be stopped all the same
+                _log.exception("camera %s: its source failed to stop", self.name)
 
     def _one_epoch(self, writer: Writer[Frame], on_change: Callable[["Camera"], None]) -> tuple[Cause, str]:
         """Connect once and read to the end. Returns why it ended."""
@@ -105,7 +108,8 @@ class Camera:
                 for captured in source:
                     if self.status.state is not State.LIVE:
                         self._backoff.reset()
-                        self._become(Status(State.LIVE, self._clock.now_ns()), on_change)
+                        self.size = captured.picture.size
+                        self._become(State.LIVE, on_change)
                     if not self._hand_over(captured, times, writer):
                         self._stopping = True
                     if self._stopping:
@@ -127,9 +131,9 @@ class Camera:
         elif captured.picture.size != self.size:
             self.size = captured.picture.size
             self.epoch += 1  # the size is constant within an epoch
-        index = self.captured
-        self.captured += 1
         scene_ns = times.of(captured)
+        index = self.captured
+        self.captured += 1  # from here on it is accounted for
         if self._interval_ns and not self._wanted(scene_ns):
             writer.drop("max_fps")
             return True
@@ -157,10 +161,6 @@ class Camera:
         self._due_ns = (scene_ns if late or self._due_ns is None else self._due_ns) + self._interval_ns
         return True
 
-    @staticmethod
-    def _after(cause: Cause) -> State:
-        return State.FAILED if cause.failed else State.RETRYING
-
     def _sleep(self, seconds: float) -> None:
         deadline_ns = self._clock.now_ns() + round(seconds * 1e9)
         with self._wake:
@@ -170,6 +170,17 @@ class Camera:
                     break
                 self._clock.wait(self._wake, left_s)
 
-    def _become(self, status: Status, on_change: Callable[["Camera"], None]) -> None:
-        self.status = status
-        on_change(self)
+    def _become(
+        self,
+        state: State,
+        on_change: Callable[["Camera"], None],
+        why: str = "",
+        cause: Cause | None = None,
+    ) -> None:
+        same = state is self.status.state
+        since_ns = self.status.since_ns if same else self._clock.now_ns()
+        self.status = Status(state, since_ns, why, cause)
+        try:
+            on_change(self)
+        except Exception:  # whoever listens must not be mistaken for the source
+            _log.exception("camera %s: told of its state, somebody failed", self.name)

@@ -11,7 +11,6 @@ from typing import Any, Protocol, Self, TypeVar, runtime_checkable
 
 from streamer.detections import Detections
 from streamer.frame import Picture, View
-from streamer.result import ModelInfo
 
 B = TypeVar("B")
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -71,11 +70,11 @@ class Detector(Box, Protocol):
 class StagedDetector(Detector, Protocol):
     """A detector whose preparation (CPU) can run beside its inference (device)."""
 
-    info: ModelInfo
-    max_batch: int
-
     def prepare(self, views: Sequence[View]) -> Any:
-        """Make a batch ready. Called in another thread than `infer`, for the next batch meanwhile."""
+        """Make a batch ready; what it returns stays good until it is inferred. Any thread.
+
+        The next batch is prepared while another thread is in `infer` with this one.
+        """
 
     def infer(self, batch: Any) -> list[Detections]:
         """Look at a prepared batch; one Detections for each of its views, in order."""

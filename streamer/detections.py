@@ -33,6 +33,7 @@ class Detections:
             value = getattr(self, name)
             if value is not None and value.shape != (n,):
                 raise ValueError(f"{name} must be ({n},) like xyxy, not {value.shape}")
+        object.__setattr__(self, "extra", dict(self.extra))
         for name, value in self.extra.items():
             if len(value) != n:
                 raise ValueError(f"extra[{name!r}] must have {n} rows like xyxy, not {len(value)}")
@@ -41,7 +42,8 @@ class Detections:
                 f"class_id must index labels (0…{len(self.labels) - 1}), "
                 f"not {int(self.class_id.min())}…{int(self.class_id.max())}"
             )
-        for array in (self.xyxy, self.score, self.class_id, self.track_id, self.observed):
+        arrays = (self.xyxy, self.score, self.class_id, self.track_id, self.observed, *self.extra.values())
+        for array in arrays:
             if array is not None:
                 array.flags.writeable = False
 

@@ -4,52 +4,77 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 
+from streamer.clock import Clock
 from streamer.errors import DetectorError, Stale
 from streamer.frame import Frame
-from streamer.ring import CLOSED, Taken
+from streamer.lane import CLOSED, Taken
 
 _log = logging.getLogger("freshframe")
 
-# A detector may stumble over one odd picture. One that fails on everything is broken.
+# A detector may stumble over one odd picture, or over every picture of one odd camera. One that
+# fails on everything, for longer than any camera that is well takes to its next frame, is broken.
 BROKEN_AFTER = 20  # failed frames in a row
+BROKEN_FOR_NS = 2_000_000_000  # without a success
 
 
 class Failures:
-    """The account of one worker. Thread-safe."""
+    """The account of one step of a worker: frames pass it in order, or fail in it. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._succeeded = False
+        self._failing_since_ns = 0
         self._lock = threading.Lock()
         self._ever: dict[str, Counter[str]] = {}
         self._owed: dict[str, Counter[str]] = {}  # not yet reported with a later frame
         self._in_a_row = 0
         self._said: set[str] = set()
+        self._latest = ""
 
     def add(self, taken: Taken[Frame], error: Exception) -> None:
-        """One frame could not be looked at. Raises DetectorError where nothing succeeds any more."""
+        """One frame could not be looked at."""
         text = f"{type(error).__name__}: {error}"
         self._lose(taken, "overwritten" if isinstance(error, Stale) else "detector")
         with self._lock:
+            if not self._in_a_row:
+                self._failing_since_ns = self._clock.now_ns()
             self._in_a_row += 1
-            broken = self._in_a_row >= BROKEN_AFTER
             new = text not in self._said and len(self._said) < BROKEN_AFTER
             self._said.add(text)
+            self._latest = text
         if new:
             frame = taken.item
             _log.warning("%s: the detector could not look at frame %d: %s", frame.camera, frame.index, text)
-        if broken:
-            raise DetectorError(f"the detector failed on {BROKEN_AFTER} frames in a row, at last with {text}")
+
+    def check(self) -> None:
+        """For when a whole batch is accounted for. Raises DetectorError where nothing succeeds any more."""
+        with self._lock:
+            count, for_ns = self._in_a_row, self._clock.now_ns() - self._failing_since_ns
+        if count >= BROKEN_AFTER and for_ns >= BROKEN_FOR_NS:
+            raise DetectorError(
+                f"the detector failed on {count} frames in a row, at last with {self._latest}"
+            )
+
+    def check_end(self) -> None:
+        """For the end of a run. Raises DetectorError where nothing ever succeeded."""
+        with self._lock:
+            count = 0 if self._succeeded else self._in_a_row
+        if count:
+            raise DetectorError(f"the detector failed on every frame, at last with {self._latest}")
 
     def closed(self, taken: Taken[Frame]) -> None:
         """One frame was on its way to the device when everything ended."""
         self._lose(taken, CLOSED)
 
-    def settle(self, taken: Taken[Frame]) -> Mapping[str, int]:
-        """A success: returns what was lost in its camera since the one before."""
+    def settle(self, taken: Taken[Frame]) -> Taken[Frame]:
+        """A success: from here on it answers for what was lost in its camera since the one before."""
         with self._lock:
+            self._succeeded = True
             self._in_a_row = 0
             owed = self._owed.pop(taken.item.camera, None)
-        return taken.lost if owed is None else dict(owed + Counter(taken.lost))
+        return taken if owed is None else replace(taken, lost=dict(owed + Counter(taken.lost)))
 
     def of(self, camera: str) -> Mapping[str, int]:
         """A camera's failures ever, by reason."""

@@ -9,8 +9,6 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.errors import Stale
-
 
 class Quality(Flag):
     """What is wrong with a picture; no flag is set when it is fine."""
@@ -65,15 +63,16 @@ class LazyPicture:
     """A picture that is converted when somebody looks at it, and only once.
 
     `convert` returns (H, W, 3) uint8 BGR; it is let go after its first use, and with it the
-    decoder's buffer.
+    decoder's buffer. Where that fails, each look raises the same error.
     """
 
-    __slots__ = ("_convert", "_lock", "_pixels", "_size")
+    __slots__ = ("_convert", "_error", "_lock", "_pixels", "_size")
 
     def __init__(self, size: tuple[int, int], convert: Callable[[], NDArray[np.uint8]]) -> None:
         self._size = size
         self._convert: Callable[[], NDArray[np.uint8]] | None = convert
         self._pixels: NDArray[np.uint8] | None = None
+        self._error: Exception | None = None
         self._lock = threading.Lock()
 
     @property
@@ -82,13 +81,16 @@ class LazyPicture:
 
     def bgr(self) -> NDArray[np.uint8]:
         with self._lock:
-            if self._pixels is None:
-                if self._convert is None:
-                    raise Stale("this picture could not be converted when it was first looked at")
+            if self._convert is not None:
                 convert, self._convert = self._convert, None
-                pixels = convert()
-                pixels.flags.writeable = False
-                self._pixels = pixels
+                try:
+                    self._pixels = convert()
+                    self._pixels.flags.writeable = False
+                except Exception as error:
+                    self._error = error
+            if self._pixels is None:
+                assert self._error is not None
+                raise self._error
             return self._pixels
 
 

@@ -58,6 +58,11 @@ class Leg:
         for lane in self._lanes.values():
             lane.close()
 
+    def abandon(self) -> None:
+        """What has not been written by now never will be, not even when a sink that hangs wakes."""
+        for delivery in self._ring.leave():
+            delivery.done()
+
     def run(self, on_left: Callable[["Leg"], None]) -> None:
         """Enter the sink, write until the results end, leave it. A failure detaches this leg only."""
         try:
@@ -67,8 +72,11 @@ class Leg:
         except Exception as error:
             self.error = self._said(error)
         finally:
-            for delivery in self._ring.leave():
-                delivery.done()
+            if self.error is None and not self._ring.exhausted:
+                self.error = SinkError(
+                    f"sink {self.name} hid its own failure: its __exit__ must not return True"
+                )
+            self.abandon()
             self.opened.set()
             on_left(self)
 

@@ -2,36 +2,26 @@
 
 import logging
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from functools import partial
 from types import TracebackType
 from typing import Self
 
-from streamer.analysis import Analysis
 from streamer.camera import Camera
 from streamer.clock import Clock, MonotonicClock
 from streamer.contracts import Detector, Sink
 from streamer.errors import ConfigError, FreshframeError, SinkError
-from streamer.frame import Frame
-from streamer.leg import LIVE_DEPTH, Leg
+from streamer.leg import Leg
 from streamer.result import Result
-from streamer.ring import Ring, Writer
 from streamer.stats import CameraStats, SinkStats, Stats, added, percentile_ms
 from streamer.threads import Threads
-from streamer.worker import Inferred, Worker
-
-# Depth buys staleness, not throughput: a live camera has one place, and the newest frame is in it.
-LIVE_FRAMES = 1
-# A hand-over must hold a whole batch: one result being written, one that is new.
-LIVE_RESULTS = 2
-# Frames of one recording between its decoder and its sinks: one each to decode, prepare, infer,
-# analyse and write, and a few more so that none of them waits for another's hiccup.
-RECORDED_FRAMES = 8
+from streamer.wired import Wired
 
 _log = logging.getLogger("freshframe")
 
 # Ctrl-C ends within two seconds; a thread that hangs in native code longer than this is given up.
 STOP_S = 1.5
+FLUSH_S = 0.3  # for the sinks to close, where a device hangs
 SINKS_OPEN_S = 15.0
 
 
@@ -55,9 +45,8 @@ class Pipeline:
         self._on_status = on_status or _nobody_listens
         self._cameras: dict[str, tuple[Camera, Detector]] = {}
         self._legs: list[Leg] = []
-        self._wired: _Wired | None = None
+        self._wired: Wired | None = None
         self._threads = Threads(self._fail)
-        self._not_ready = 0  # workers whose detectors are not warm yet
         self.error: BaseException | None = None  # what ended the run
 
     def add(self, camera: Camera, detector: Detector) -> None:
@@ -92,15 +81,15 @@ class Pipeline:
             raise RuntimeError("a pipeline runs once; make a new one")
         if not self._cameras:
             raise ConfigError("there is no camera to look at")
-        self._wired = wired = _Wired(self._cameras, self._legs, self._clock)
-        self._open_sinks()
-        self._threads.start("analysis", wired.analysis.run)
-        self._not_ready = len(wired.workers)
-        for device, (worker, detectors, out) in wired.workers.items():
-            self._threads.start(f"prepare {device}", worker.prepare)
-            self._threads.start(f"infer {device}", partial(worker.infer, detectors, out, self._became_ready))
-        for name, (camera, _) in self._cameras.items():
-            self._threads.start(f"camera {name}", partial(camera.run, wired.lanes[name], self._on_status))
+        self._wired = wired = Wired(self._cameras, self._legs, self._clock)
+        try:
+            self._open_sinks()
+            self._start(wired)
+        except BaseException:
+            for leg in self._legs:
+                leg.close()
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(
@@ -109,20 +98,28 @@ class Pipeline:
         """Stop, and join every thread but those that hang in native code."""
         self.stop()
         self._threads.join(STOP_S)
+        if self._threads.given_up and self._wired is not None:
+            # Whoever hangs can't speak when it wakes, and the sinks close without it.
+            for writer in self._wired.results.values():
+                writer.revoke()
+            self._threads.join(FLUSH_S)
+            for leg in self._legs:
+                leg.abandon()
         for name in self._threads.given_up:
             _log.warning("given up: thread %r did not end within %.1f s", name, STOP_S)
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait for the end: True when everything has ended, False when the time is over before."""
+        """Wait for the end: True when everything has ended or was told to, False when the time is over."""
         return self._threads.wait(timeout_s)
 
     def stop(self) -> None:
         """Close from the cameras on: frames not yet taken are dropped, results on their way are written."""
-        if self._wired is None:
-            return
-        for name, (camera, _) in self._cameras.items():
+        self._threads.end()
+        for camera, _ in self._cameras.values():
             camera.stop()
-            self._wired.lanes[name].revoke()
+        if self._wired is not None:
+            for lane in self._wired.lanes.values():
+                lane.revoke()
 
     def stats(self) -> Stats:
         """What has happened so far; conserves counters only once everything has ended."""
@@ -131,15 +128,16 @@ class Pipeline:
             return Stats([], [], ready=False)
         cameras = [self._camera_stats(camera, wired) for camera, _ in self._cameras.values()]
         sinks = [SinkStats(leg.name, leg.written, leg.dropped, str(leg.error or "")) for leg in self._legs]
-        return Stats(cameras, sinks, ready=self._not_ready == 0)
+        return Stats(cameras, sinks, ready=all(worker.ready for worker, _, _ in wired.workers.values()))
 
-    def _camera_stats(self, camera: Camera, wired: "_Wired") -> CameraStats:
+    def _camera_stats(self, camera: Camera, wired: Wired) -> CameraStats:
         passed = wired.analysis.passed[camera.name]
         # What is further down is read first, so that a frame on its way is never counted twice.
         processed = passed.processed
         dropped = added(
             wired.results[camera.name].dropped,
             wired.worker_of[camera.name].failures.of(camera.name),
+            wired.worker_of[camera.name].unprepared.of(camera.name),
             wired.lanes[camera.name].dropped,
         )
         ages_ns = list(passed.ages_ns)
@@ -172,13 +170,15 @@ class Pipeline:
                 leg.error = SinkError(f"sink {leg.name} did not open within {SINKS_OPEN_S:.0f} s")
         failed = [leg.error for leg in self._legs if leg.error is not None]
         if failed:
-            for leg in self._legs:
-                leg.close()
-            self._threads.join(STOP_S)
             raise failed[0]
 
-    def _became_ready(self) -> None:
-        self._not_ready -= 1
+    def _start(self, wired: Wired) -> None:
+        self._threads.start("analysis", wired.analysis.run)
+        for device, (worker, detectors, out) in wired.workers.items():
+            self._threads.start(f"prepare {device}", worker.prepare)
+            self._threads.start(f"infer {device}", partial(worker.infer, detectors, out))
+        for name, (camera, _) in self._cameras.items():
+            self._threads.start(f"camera {name}", partial(camera.run, wired.lanes[name], self._on_status))
 
     def _leg_left(self, leg: Leg) -> None:
         """A sink has gone. When it was required, or the last one, the close runs upstream."""
@@ -195,36 +195,6 @@ class Pipeline:
             if not isinstance(error, FreshframeError):
                 _log.error("a thread failed unexpectedly", exc_info=error)
         self.stop()
-
-
-class _Wired:
-    """The rings between the threads of one run."""
-
-    def __init__(self, cameras: dict[str, tuple[Camera, Detector]], legs: list[Leg], clock: Clock) -> None:
-        inferred: Ring[Inferred] = Ring(clock, reason="analysis", carried=lambda item: item.lost)
-        self.analysis = Analysis(inferred, legs, cameras, clock)
-        self.lanes: dict[str, Writer[Frame]] = {}
-        self.results: dict[str, Writer[Inferred]] = {}
-        self.worker_of: dict[str, Worker] = {}
-        self.workers: dict[Hashable, tuple[Worker, list[Detector], dict[str, Writer[Inferred]]]] = {}
-        for name, (camera, detector) in cameras.items():
-            device = getattr(detector, "device", "cpu")
-            if device not in self.workers:
-                self.workers[device] = (Worker(Ring(clock), clock), [], {})
-            worker, detectors, out = self.workers[device]
-            if not any(detector is other for other in detectors):
-                detectors.append(detector)
-            live = camera.source.live
-            recorded = max(RECORDED_FRAMES, 3 * int(getattr(detector, "max_batch", 1)))
-            self.lanes[name] = worker.frames.writer(
-                depth=LIVE_FRAMES if live else recorded, live=live, group=detector
-            )
-            self.results[name] = out[name] = inferred.writer(
-                depth=LIVE_RESULTS if live else recorded, live=True
-            )
-            self.worker_of[name] = worker
-            for leg in legs:
-                leg.open_lane(name, depth=LIVE_DEPTH if live else recorded)
 
 
 def _nobody_listens(camera: Camera) -> None:

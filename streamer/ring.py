@@ -14,56 +14,24 @@ then every `put` answers False, and that is how a close runs upstream.
 """
 
 import threading
-from collections import Counter, OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from streamer.clock import Clock, MonotonicClock
+from streamer.lane import CLOSED, Lane, Once, Taken
 
 T = TypeVar("T")
-
-CLOSED = "closed"  # the reason of items that nobody took before the ring was left
 
 
 class Exhausted(Exception):
     """Every writer has closed and everything has been taken, or the reader has left."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Taken(Generic[T]):
-    """An item with the account of what was dropped in its lane since the one taken before it."""
-
-    item: T
-    group: object  # the lane's
-    lost: Mapping[str, int]
-    done: Callable[[], None]  # say once, when nobody downstream holds the item any more; idempotent
-
-
-class _Lane(Generic[T]):
-    """One writer's places. Touched only under the ring's lock."""
-
-    __slots__ = ("busy", "closed", "depth", "dropped", "group", "items", "live", "lost")
-
-    def __init__(self, depth: int, live: bool, group: object) -> None:
-        self.depth = depth
-        self.live = live
-        self.group = group
-        self.items: deque[T] = deque()
-        self.busy = 0  # taken, not yet done (waiting lanes only)
-        self.closed = False
-        self.lost: Counter[str] = Counter()  # since the last take
-        self.dropped: Counter[str] = Counter()  # ever
-
-    @property
-    def full(self) -> bool:
-        return len(self.items) + self.busy >= self.depth
-
-
 class Writer(Generic[T]):
     """The right to put items into one lane. It can be revoked: a stuck thread can't speak when it wakes."""
 
-    def __init__(self, ring: "Ring[T]", lane: _Lane[T]) -> None:
+    def __init__(self, ring: "Ring[T]", lane: Lane[T]) -> None:
         self._ring = ring
         self._lane = lane
 
@@ -86,7 +54,7 @@ class Writer(Generic[T]):
     @property
     def dropped(self) -> Mapping[str, int]:
         """What was dropped in this lane ever, by reason."""
-        return self._ring._snapshot(self._lane.dropped)
+        return self._ring._dropped(self._lane)
 
     @property
     def waiting(self) -> int:
@@ -113,7 +81,7 @@ class Ring(Generic[T]):
         self._carried = carried
         self._changed = threading.Condition()
         # In the order in which they were served: the first one has waited longest.
-        self._lanes: OrderedDict[int, _Lane[T]] = OrderedDict()
+        self._lanes: OrderedDict[int, Lane[T]] = OrderedDict()
         self._opened = False
         self._left = False
 
@@ -121,7 +89,7 @@ class Ring(Generic[T]):
         """Open a lane of `depth` places. Items of different groups are never taken together."""
         if depth < 1:
             raise ValueError(f"a lane needs at least one place, not {depth}")
-        lane = _Lane[T](depth, live, group)
+        lane = Lane[T](depth, live, group)
         with self._changed:
             self._opened = True
             if self._left:
@@ -150,15 +118,19 @@ class Ring(Generic[T]):
 
         Live lanes give one item each; places left over are filled by recordings, in order.
 
-        Once something is there, waits up to `window_s` for more to join, at most until every open
-        lane of the group has something or the batch is full. What is taken is what is newest at the
-        end of the window. Empty when nothing came within `timeout_s`. Raises Exhausted at the end.
+        Once something is there, waits up to `window_s` for more to join, at most until every awaited
+        lane of the group has something or the batch is full. A lane that let a whole window pass is
+        not awaited until something comes: a dead camera must not make the others' frames grow old.
+        What is taken is what is newest at the end of the window.
+
+        Empty when nothing came within `timeout_s`. Raises Exhausted at the end.
         """
         with self._changed:
             if not self._wait(self._ready, timeout_s):
                 return []
             if window_s > 0:
-                self._wait(lambda: self._complete(limit), window_s)
+                if not self._wait(lambda: self._complete(limit), window_s):
+                    self._stop_awaiting()
                 if not self._ready():  # what was there has been revoked meanwhile
                     return []
             if self._left or self._exhausted():
@@ -169,7 +141,7 @@ class Ring(Generic[T]):
         """The reader goes: nothing can be put or taken any more. Returns what was discarded (and counted)."""
         with self._changed:
             self._left = True
-            discarded = [item for lane in self._lanes.values() for item in lane.items]
+            discarded = [item for lane in self._lanes.values() for item, _ in lane.items]
             for lane in list(self._lanes.values()):
                 self._discard(lane)
                 lane.closed = True
@@ -185,32 +157,25 @@ class Ring(Generic[T]):
 
     # ---- for the writers
 
-    def _put(self, lane: _Lane[T], item: T) -> bool:
+    def _put(self, lane: Lane[T], item: T) -> bool:
         with self._changed:
             if not lane.live:
                 while lane.full and not lane.closed:
                     self._clock.wait(self._changed, None)
             if lane.closed:
-                self._lose(lane, item, CLOSED)
+                lane.dropped[CLOSED] += 1
                 return False
             if lane.full:
-                self._lose(lane, lane.items.popleft(), self._reason)
-            lane.items.append(item)
+                lane.lose_oldest(self._reason, self._carried)
+            lane.append(item)
             self._changed.notify_all()
             return True
 
-    def _drop(self, lane: _Lane[T], reason: str, count: int) -> None:
+    def _drop(self, lane: Lane[T], reason: str, count: int) -> None:
         with self._changed:
-            lane.lost[reason] += count
-            lane.dropped[reason] += count
+            lane.drop(reason, count)
 
-    def _lose(self, lane: _Lane[T], item: T, reason: str) -> None:
-        lane.lost[reason] += 1
-        lane.dropped[reason] += 1
-        if self._carried is not None:
-            lane.lost.update(self._carried(item))
-
-    def _close_lane(self, lane: _Lane[T], *, discard: bool) -> None:
+    def _close_lane(self, lane: Lane[T], *, discard: bool) -> None:
         with self._changed:
             if discard:
                 self._discard(lane)
@@ -219,9 +184,9 @@ class Ring(Generic[T]):
                 self._lanes.pop(id(lane), None)
             self._changed.notify_all()
 
-    def _snapshot(self, counts: Counter[str]) -> Mapping[str, int]:
+    def _dropped(self, lane: Lane[T]) -> Mapping[str, int]:
         with self._changed:
-            return dict(counts)
+            return dict(lane.dropped)
 
     # ---- for the reader; the lock is held
 
@@ -246,7 +211,13 @@ class Ring(Generic[T]):
             return True
         lanes = [lane for lane in self._lanes.values() if lane.group is first.group]
         there = sum(1 if lane.live else len(lane.items) for lane in lanes if lane.items)
-        return there >= limit(first.group) or all(lane.items for lane in lanes)
+        return there >= limit(first.group) or all(lane.items or not lane.awaited for lane in lanes)
+
+    def _stop_awaiting(self) -> None:
+        group = next(lane.group for lane in self._lanes.values() if lane.items)
+        for lane in self._lanes.values():
+            if lane.group is group and not lane.items:
+                lane.awaited = False
 
     def _serve(self, limit: Callable[[object], int]) -> list[Taken[T]]:
         group = next(lane.group for lane in self._lanes.values() if lane.items)
@@ -263,38 +234,21 @@ class Ring(Generic[T]):
                 self._lanes.move_to_end(id(lane))
         return batch
 
-    def _take_from(self, lane: _Lane[T]) -> Taken[T]:
-        item = lane.items.popleft()
-        lost, lane.lost = lane.lost, Counter()
+    def _take_from(self, lane: Lane[T]) -> Taken[T]:
+        item, lost = lane.pop()
         if lane.live:
-            return Taken(item, lane.group, dict(lost), _nothing_to_do)
+            return Taken(item, lane.group, lost, _nothing_to_do)
         lane.busy += 1
-        return Taken(item, lane.group, dict(lost), _Once(lambda: self._free(lane)))
+        return Taken(item, lane.group, lost, Once(lambda: self._free(lane)))
 
-    def _free(self, lane: _Lane[T]) -> None:
+    def _free(self, lane: Lane[T]) -> None:
         with self._changed:
             lane.busy -= 1
             self._changed.notify_all()
 
-    def _discard(self, lane: _Lane[T]) -> None:
+    def _discard(self, lane: Lane[T]) -> None:
         while lane.items:
-            self._lose(lane, lane.items.popleft(), CLOSED)
-
-
-class _Once:
-    """Calls a function the first time only; thread-safe."""
-
-    __slots__ = ("_call", "_lock")
-
-    def __init__(self, call: Callable[[], None]) -> None:
-        self._call: Callable[[], None] | None = call
-        self._lock = threading.Lock()
-
-    def __call__(self) -> None:
-        with self._lock:
-            call, self._call = self._call, None
-        if call is not None:
-            call()
+            lane.lose_oldest(CLOSED, self._carried)
 
 
 def _one(group: object) -> int:  # noqa: ARG001 - the same for every group

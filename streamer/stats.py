@@ -1,5 +1,6 @@
 """What a pipeline tells of itself while it runs and at its end."""
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ def percentile_ms(values_ns: Sequence[int], share: float) -> float | None:
     if not values_ns:
         return None
     ordered = sorted(values_ns)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] / 1e6
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)] / 1e6
 
 
 def added(*accounts: Mapping[str, int]) -> Mapping[str, int]:

@@ -13,6 +13,7 @@ class Threads:
         self._threads: list[threading.Thread] = []
         self._changed = threading.Condition()
         self._running = 0
+        self._ending = False
         self.given_up: list[str] = []
 
     def start(self, name: str, target: Callable[[], None]) -> None:
@@ -35,10 +36,16 @@ class Threads:
             self._running += 1
         thread.start()
 
-    def wait(self, timeout_s: float | None) -> bool:
-        """Wait until all of them have ended; False when the time is over before."""
+    def end(self) -> None:
+        """They have been told to end: `wait` does not wait for one that hangs. `join` does, for a while."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._running == 0, timeout_s)
+            self._ending = True
+            self._changed.notify_all()
+
+    def wait(self, timeout_s: float | None) -> bool:
+        """Wait until all of them have ended, or should; False when the time is over before."""
+        with self._changed:
+            return self._changed.wait_for(lambda: self._ending or self._running == 0, timeout_s)
 
     def join(self, timeout_s: float) -> None:
         """Join all of them; those that still run after the time are given up and named."""

@@ -30,6 +30,8 @@ class Window:
             if not frame.live:
                 continue
             seen = self._seen.setdefault(frame.camera, deque(maxlen=SPAN_FRAMES))
+            if seen and frame.captured_ns - seen[-1][1] > FORGET_NS:
+                seen.clear()  # it was away: no period is that long
             seen.append((frame.index, frame.captured_ns))
 
     def seconds(self, now_ns: int, execution_s: float) -> float:

@@ -8,7 +8,7 @@ overlap from buying staleness. Tracking and sinks come after, in other threads.
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from streamer.clock import Clock
 from streamer.contracts import Detector, StagedDetector
@@ -16,8 +16,9 @@ from streamer.detections import Detections
 from streamer.errors import DetectorError
 from streamer.failures import Failures
 from streamer.frame import Frame, View
+from streamer.lane import Taken
 from streamer.result import ModelInfo
-from streamer.ring import Exhausted, Ring, Taken, Writer
+from streamer.ring import Exhausted, Ring, Writer
 from streamer.turns import DeviceTurns, Durations, Turn, await_turn
 from streamer.window import Window
 
@@ -53,7 +54,11 @@ class Worker:
 
     def __init__(self, frames: Ring[Frame], clock: Clock) -> None:
         self.frames = frames
-        self.failures = Failures()
+        # One account for each step: a frame that fails to be prepared comes after the one that the
+        # device is looking at, whose result must not answer for it.
+        self.unprepared = Failures(clock)
+        self.failures = Failures(clock)
+        self.ready = False  # the detectors are open and warm
         self._clock = clock
         self._preparing = Durations()
         self._turns: Ring[Turn] = Ring(clock)
@@ -68,41 +73,28 @@ class Worker:
         try:
             while True:
                 await_turn(self._turns, number, self._clock.now_ns)
-                wait_s = window.seconds(self._clock.now_ns(), self._device.execution_s)
-                taken = self.frames.take_batch(_places, window_s=wait_s)
-                window.observe(entry.item for entry in taken)
-                batch = self._prepared(taken)
-                if batch is None:
-                    continue
+                batch = self._next_batch(window)
                 number += 1
                 if not self._hand_over.put(batch):
                     self._discard(batch)
         except Exhausted:
-            pass
+            self.unprepared.check_end()
         finally:
             self._hand_over.close()
             self._turns.leave()
 
-    def infer(
-        self,
-        detectors: Sequence[Detector],
-        out: Mapping[str, Writer[Inferred]],
-        on_ready: Callable[[], None],
-    ) -> None:
+    def infer(self, detectors: Sequence[Detector], out: Mapping[str, Writer[Inferred]]) -> None:
         """The device's loop: opens and warms the detectors, looks at batches, hands results on in order."""
         try:
             with ExitStack() as opened:
                 for detector in detectors:
                     opened.enter_context(detector)
-                on_ready()
+                self.ready = True
                 self._device.idle(self._clock.now_ns())
-                while True:
-                    taken = self._batches.take()
-                    if taken is not None:
-                        taken.done()
-                        self._look_at(taken.item, out)
-        except Exhausted:
-            pass
+                self._look_at_all(out)
+            if not self._batches.exhausted:
+                raise DetectorError("a detector hid its own failure: its __exit__ must not return True")
+            self.failures.check_end()
         finally:
             self.frames.leave()
             self._turns.leave()
@@ -113,32 +105,65 @@ class Worker:
 
     # ---- the preparing thread
 
+    def _next_batch(self, window: Window) -> _Batch:
+        """The next frames that can be prepared; the turn is ours until there are some."""
+        while True:
+            wait_s = window.seconds(self._clock.now_ns(), self._device.execution_s)
+            taken = self.frames.take_batch(_places, window_s=wait_s)
+            window.observe(entry.item for entry in taken)
+            batch = self._prepared(taken)
+            self.unprepared.check()
+            if batch is not None:
+                return batch
+
     def _prepared(self, taken: Sequence[Taken[Frame]]) -> _Batch | None:
         """The batch made ready, without the frames that cannot be; None where none can."""
         if not taken:
             return None
-        detector = taken[0].group
-        assert isinstance(detector, Detector)
+        detector = cast(Detector, taken[0].group)
         taken_ns = self._clock.now_ns()
-        try:
-            prepared = _prepare(detector, taken)
-        except Exception:
-            taken = [entry for entry in taken if self._can_prepare(detector, entry)]
-            if not taken:
-                return None
-            prepared = _prepare(detector, taken)
+        good = list(taken)
+        bad: dict[Taken[Frame], Exception] = {}
+        prepared: Any = None
+        while good:
+            try:
+                prepared = _prepare(detector, good)
+                break
+            except Exception as error:
+                alone = ((entry, self._error_of(detector, entry)) for entry in good if len(good) > 1)
+                guilty = {entry: its_own for entry, its_own in alone if its_own is not None}
+                bad |= guilty or dict.fromkeys(good, error)
+                good = [entry for entry in good if entry not in bad]
         self._preparing.add(self._clock.now_ns() - taken_ns)
-        return _Batch(detector, taken, taken_ns, prepared)
+        settled = []
+        for entry in taken:  # in order: each frame answers for those before it
+            if entry in bad:
+                self.unprepared.add(entry, bad[entry])
+            else:
+                settled.append(self.unprepared.settle(entry))
+        return _Batch(detector, settled, taken_ns, prepared) if settled else None
 
-    def _can_prepare(self, detector: Detector, taken: Taken[Frame]) -> bool:
+    @staticmethod
+    def _error_of(detector: Detector, taken: Taken[Frame]) -> Exception | None:
+        """Why a frame cannot be prepared, if it cannot."""
         try:
             _prepare(detector, [taken])
         except Exception as error:
-            self.failures.add(taken, error)
-            return False
-        return True
+            return error
+        return None
 
     # ---- the device's thread
+
+    def _look_at_all(self, out: Mapping[str, Writer[Inferred]]) -> None:
+        while True:
+            try:
+                taken = self._batches.take()
+            except Exhausted:
+                return
+            if taken is not None:
+                taken.done()
+                self._look_at(taken.item, out)
+                self.failures.check()
 
     def _look_at(self, batch: _Batch, out: Mapping[str, Writer[Inferred]]) -> None:
         started_ns = self._clock.now_ns()
@@ -184,7 +209,7 @@ class Worker:
             started_ns=times_ns[0],
             inferred_ns=times_ns[1],
             batch=len(batch.taken),
-            lost=self.failures.settle(taken),
+            lost=self.failures.settle(taken).lost,
             done=taken.done,
         )
         if not out[taken.item.camera].put(inferred):
@@ -208,11 +233,18 @@ def _places(detector: object) -> int:
 
 def _prepare(detector: Detector, taken: Sequence[Taken[Frame]]) -> Any:
     views = [View(entry.item) for entry in taken]
-    return detector.prepare(views) if isinstance(detector, StagedDetector) else views
+    if isinstance(detector, StagedDetector):
+        return detector.prepare(views)
+    for view in views:
+        view.bgr()  # converted here, once, and not on the device's thread
+    return views
 
 
 def _infer(detector: Detector, prepared: Any, count: int) -> list[Detections]:
     seen = detector.infer(prepared) if isinstance(detector, StagedDetector) else detector.detect(prepared)
     if len(seen) != count:
         raise DetectorError(f"{type(detector).__name__} returned {len(seen)} detections for {count} views")
+    for one in seen:
+        if not isinstance(one, Detections):
+            raise DetectorError(f"{type(detector).__name__} returned a {type(one).__name__} for a Detections")
     return list(seen)

@@ -11,9 +11,10 @@ gi.require_version("Gst", "1.0")
 gi.require_version("GstRtspServer", "1.0")
 from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402 - versions are chosen before the import
 
+X264 = "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=15 bitrate=800"
 ENCODERS = {
-    "h264": "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=15 bitrate=800 ! rtph264pay name=pay0 pt=96",
-    "h265": "x265enc tune=zerolatency speed-preset=ultrafast key-int-max=15 bitrate=800 ! rtph265pay name=pay0 pt=96",
+    "h264": f"{X264} ! rtph264pay name=pay0 pt=96",
+    "h265": f"{X264.replace('264', '265')} ! rtph265pay name=pay0 pt=96",
     "mjpeg": "jpegenc ! rtpjpegpay name=pay0 pt=26",
 }
 

@@ -17,7 +17,6 @@ class Engine(Protocol):
     labels: Sequence[str] | None  # None where the model does not say
     stride: int  # sides of its input are multiples of this …
     shape: tuple[int, int] | None  # … or exactly this height and width
-    max_batch: int
 
     def canvas(self, count: int, shape: tuple[int, int]) -> NDArray[np.uint8]:
         """Room for `count` pictures to be drawn into, (count, height, width, 3) BGR. Any thread."""

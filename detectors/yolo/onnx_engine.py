@@ -59,8 +59,6 @@ class OnnxEngine:
         self.shape = (height, width) if isinstance(height, int) else None
         if isinstance(batch, int) and batch != 1:
             raise DetectorError(f"{self._path} is made for batches of exactly {batch}; export it with 1")
-        # A batch gains nothing on a CPU, and the newest single frame is fresher.
-        self.max_batch = 1
 
     def _read_metadata(self) -> None:
         known = self._session.get_modelmeta().custom_metadata_map

@@ -12,8 +12,6 @@ from detectors.yolo.buffers import Buffers
 from detectors.yolo.network import load
 from streamer.errors import DetectorError
 
-CUDA_MAX_BATCH = 32
-
 
 class TorchEngine:
     """A detection network out of .pt weights: fp32 on the CPU, fp16 on CUDA."""
@@ -28,7 +26,6 @@ class TorchEngine:
         self._buffers = Buffers()
         cuda = self._device.type == "cuda"
         self.precision = "fp16" if cuda else "fp32"
-        self.max_batch = CUDA_MAX_BATCH if cuda else 1
         self._dtype = torch.float16 if cuda else torch.float32
         try:
             model = network.model.fuse(verbose=False).eval().requires_grad_(False)

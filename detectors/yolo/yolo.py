@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from detectors.yolo.devices import choose
+from detectors.yolo.devices import choose, max_batch
 from detectors.yolo.engine import Engine, check_imgsz, choose_classes
 from detectors.yolo.letterbox import Fit, draw, fit, fit_fixed
 from detectors.yolo.postprocess import Boxes, Layout, decode, layout
@@ -88,7 +88,7 @@ class Yolo:
         precision = "fp16" if self.device.startswith("cuda") else "fp32"
         self.info = ModelInfo(self._weights.name, ENGINE_NAMES[self._engine_name], imgsz, precision)
         self.labels: Sequence[str] = ()
-        self.max_batch = 1
+        self.max_batch = max_batch(self.device)
         self._engine: Engine | None = None
 
     def __enter__(self) -> Self:
@@ -110,7 +110,6 @@ class Yolo:
         self._wanted = choose_classes(self.labels, self._classes)
         imgsz = max(engine.shape) if engine.shape else self._imgsz
         self.info = ModelInfo(self._weights.name, self.info.engine, imgsz, engine.precision)
-        self.max_batch = engine.max_batch
         return engine
 
     def __exit__(
