@@ -1,0 +1,88 @@
+"""One film: pictures in, an MP4 file with H.264 out."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from av.video.frame import PictureType, VideoFrame
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from streamer.errors import SinkError
+
+TIME_BASE = Fraction(1, 90_000)
+KEYFRAME_EVERY_NS = 2_000_000_000  # what a kill costs at most, and how far a player has to seek
+
+# `hybrid_fragmented` writes fragments, which a kill leaves playable, and turns them into an ordinary
+# file at the end, which everything can play.
+CONTAINER = {"movflags": "hybrid_fragmented"}
+# No B-frames, so that a picture is in the file as soon as it is encoded. One thread: the cores are the
+# network's.
+CODEC = {"preset": "veryfast", "crf": "23", "bf": "0", "threads": "1"}
+
+BT709 = 1  # of ITU-T H.273: what players take for granted at these sizes
+
+
+class Film:
+    """Used in one thread. All methods raise SinkError."""
+
+    def __init__(self, path: Path, size: tuple[int, int]) -> None:
+        self.size = size  # width and height of what comes in; the film's own is even
+        self._path = path
+        self._first_ns: int | None = None
+        self._last_pts = -1
+        self._keyframe_ns: int | None = None
+        try:
+            self._container = av.open(str(path), "w", format="mp4", container_options=CONTAINER)
+            self._stream = self._container.add_stream("libx264", options=CODEC)
+        except (av.FFmpegError, OSError) as error:
+            raise self._failure(error) from error
+        assert isinstance(self._stream, VideoStream)
+        self._set_up(self._stream)
+
+    def write(self, pixels: NDArray[np.uint8], time_ns: int) -> None:
+        """One picture, (H, W, 3) uint8 BGR, at its time; times count from the first one's."""
+        height, width = pixels.shape[:2]
+        if height % 2 or width % 2:  # H.264 at 4:2:0 has even sides
+            edges = 0, height % 2, 0, width % 2
+            pixels = np.asarray(cv2.copyMakeBorder(pixels, *edges, cv2.BORDER_REPLICATE), np.uint8)
+        frame = VideoFrame.from_ndarray(pixels, format="bgr24")
+        frame = frame.reformat(format="yuv420p", dst_colorspace="itu709", threads=1)
+        if self._first_ns is None:
+            self._first_ns = time_ns
+        pts = max(round((time_ns - self._first_ns) * 1e-9 / TIME_BASE), self._last_pts + 1)
+        frame.pts, frame.time_base, self._last_pts = pts, TIME_BASE, pts
+        if self._keyframe_ns is None or time_ns - self._keyframe_ns >= KEYFRAME_EVERY_NS:
+            frame.pict_type, self._keyframe_ns = PictureType.I, time_ns
+        try:
+            self._container.mux(self._stream.encode(frame))
+        except (av.FFmpegError, OSError) as error:
+            raise self._failure(error) from error
+
+    def close(self) -> None:
+        """Finish the file. Once."""
+        try:
+            self._container.mux(self._stream.encode())
+        except (av.FFmpegError, OSError) as error:
+            raise self._failure(error) from error
+        finally:
+            self._close_container()
+
+    def _close_container(self) -> None:
+        try:
+            self._container.close()
+        except (av.FFmpegError, OSError) as error:
+            raise self._failure(error) from error
+
+    def _set_up(self, stream: VideoStream) -> None:
+        stream.width, stream.height = (side + side % 2 for side in self.size)
+        stream.pix_fmt = "yuv420p"
+        stream.time_base = stream.codec_context.time_base = TIME_BASE
+        context = stream.codec_context
+        context.gop_size = 1_000_000  # keyframes are set by time, not by count
+        context.color_primaries = context.color_trc = context.colorspace = BT709
+
+    def _failure(self, error: OSError | av.FFmpegError) -> SinkError:
+        return SinkError(f"{self._path} cannot be written: {(error.strerror or str(error)).lower()}")

@@ -1,0 +1,113 @@
+"""Boxes and labels on a picture, readable on any background and at any size."""
+
+import colorsys
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.detections import Detections
+
+Colour = tuple[int, int, int]  # BGR
+
+# Steps of the golden ratio round the colour circle: neighbours in number are far apart in colour,
+# however many there are.
+GOLDEN = 0.618033988749895
+
+BLACK: Colour = (0, 0, 0)
+WHITE: Colour = (255, 255, 255)
+
+_FONT = cv2.FontFace("sans")  # comes with OpenCV; it has more than Latin letters
+_REGULAR = 400
+
+
+def draw(pixels: NDArray[np.uint8], seen: Detections, *, caption: str | None = None) -> NDArray[np.uint8]:
+    """A copy of the picture, (H, W, 3) uint8 BGR, with boxes, labels and a caption at the top left.
+
+    Lines and letters grow with the picture's shorter side. A colour belongs to a class, or to a
+    track where there is one. Boxes that a tracker only predicts are drawn thin. Labels keep clear of
+    each other while there is room.
+    """
+    picture = pixels.copy()
+    height, width = picture.shape[:2]
+    line = max(1, round(min(height, width) / 240))
+    plates = Plates(picture, letter=max(9, round(min(height, width) / 34)))
+    # Large boxes first, so that small ones lie on top.
+    sizes = (seen.xyxy[:, 2] - seen.xyxy[:, 0]) * (seen.xyxy[:, 3] - seen.xyxy[:, 1])
+    order = np.argsort(-sizes, kind="stable").tolist()
+    for i in order:
+        _box(picture, seen, i, line)
+    if caption:
+        plates.add(caption, (0, 0, width, height), BLACK)
+    for i in order:
+        x1, y1, x2, y2 = np.round(seen.xyxy[i]).astype(int).tolist()
+        plates.add(_label(seen, i), (x1, y1, x2, y2), _colour(seen, i))
+    return picture
+
+
+def colour(number: int) -> Colour:
+    """The colour of a class or track, always the same one."""
+    # Two levels of brightness and colourfulness besides, for when there are many.
+    value = 1.0 if number % 2 == 0 else 0.8
+    red, green, blue = colorsys.hsv_to_rgb((0.33 + number * GOLDEN) % 1.0, 0.85, value)
+    return round(blue * 255), round(green * 255), round(red * 255)
+
+
+def _colour(seen: Detections, i: int) -> Colour:
+    return colour(int(seen.class_id[i] if seen.track_id is None else seen.track_id[i]))
+
+
+def _label(seen: Detections, i: int) -> str:
+    track = "" if seen.track_id is None else f" #{int(seen.track_id[i])}"
+    return f"{seen.label(i)} {float(seen.score[i]):.2f}{track}"
+
+
+def _box(picture: NDArray[np.uint8], seen: Detections, i: int, line: int) -> None:
+    height, width = picture.shape[:2]
+    limits = np.array((width - 1, height - 1) * 2)
+    x1, y1, x2, y2 = np.clip(np.round(seen.xyxy[i]), 0, limits).astype(int).tolist()
+    predicted = seen.observed is not None and not seen.observed[i]
+    thickness = 1 if predicted else line
+    # A dark rim shows the box on a background of its own colour.
+    cv2.rectangle(picture, (x1, y1), (x2, y2), BLACK, thickness + 2)
+    cv2.rectangle(picture, (x1, y1), (x2, y2), _colour(seen, i), thickness)
+
+
+class Plates:
+    """Texts on filled plates, always inside the picture; each keeps clear of those before it if it can."""
+
+    def __init__(self, picture: NDArray[np.uint8], *, letter: int) -> None:
+        self._picture = picture
+        self._letter = letter
+        self._taken: list[tuple[int, int, int, int]] = []
+
+    def add(self, text: str, box: tuple[int, int, int, int], fill: Colour) -> None:
+        """Write a text at a box: on its top edge, below it, or inside it, wherever there is room."""
+        text = "".join(letter if letter.isprintable() else "·" for letter in text)
+        letter, pad = self._letter, max(2, self._letter // 5)
+        _, _, text_width, _ = cv2.getTextSize((0, 0), text, (0, 0), _FONT, letter, _REGULAR)
+        x, y = self._place(text_width + 2 * pad, letter + 2 * pad, box)
+        corner = x + text_width + 2 * pad, y + letter + 2 * pad
+        self._taken.append((x, y, *corner))
+        cv2.rectangle(self._picture, (x, y), corner, fill, cv2.FILLED)
+        blue, green, red = fill
+        # Relative brightness as people see it (ITU-R BT.601).
+        ink = BLACK if 0.299 * red + 0.587 * green + 0.114 * blue > 128 else WHITE
+        base = x + pad, y + pad + round(0.82 * letter)
+        cv2.putText(self._picture, text, base, ink, _FONT, letter, _REGULAR, wrap=(0, 1 << 20))
+
+    def _place(self, width: int, height: int, box: tuple[int, int, int, int]) -> tuple[int, int]:
+        x1, y1, x2, y2 = box
+        wanted = [(x1, y1 - height), (x2 - width, y1 - height), (x1, y2), (x2 - width, y2), (x1, y1)]
+        inside = [self._inside(x, y, width, height) for x, y in wanted]
+        # What had to be pushed back into the picture comes after what fits where it is wanted.
+        inside.sort(key=lambda place: place not in wanted)
+        free = (place for place in inside if not self._meets(*place, width, height))
+        return next(free, inside[0])
+
+    def _inside(self, x: int, y: int, width: int, height: int) -> tuple[int, int]:
+        bottom, right = self._picture.shape[:2]
+        return max(0, min(x, right - width)), max(0, min(y, bottom - height))
+
+    def _meets(self, x: int, y: int, width: int, height: int) -> bool:
+        return any(x < x2 and x1 < x + width and y < y2 and y1 < y + height for x1, y1, x2, y2 in self._taken)

@@ -1,0 +1,135 @@
+"""Results over ZeroMQ: whoever subscribes gets them, and nobody can slow the publisher down."""
+
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any, Self, get_args
+
+import zmq
+
+from sinks.curve import server_keys
+from sinks.endpoint import leave, listen, parse_endpoint
+from streamer.errors import ConfigError, SinkError
+from streamer.result import Result
+from streamer.wire import Encoding, encode, message, topic
+
+# Messages for each subscriber: room for one of each of 128 cameras, twice, for libzmq learns of places
+# that are free again by the half queue. More would only be older: a full queue keeps the oldest.
+_QUEUED = 256
+_LINGER_MS = 150  # what is on its way at the end gets out
+_HANDSHAKE_MS = 3000  # who connects and says nothing is cut off
+_LONGEST_IN = 4096  # bytes: subscriptions and handshakes are short
+_HEARD_AT_ONCE = 1000  # who floods us with subscriptions must not hold up results
+
+
+class Publisher:
+    """Publishes results, as messages of `streamer.wire`.
+
+    A subscriber that reads too slowly loses messages and can tell by `seq`; `Subscriber` counts them
+    and always yields the newest. Made anywhere, then used in one thread.
+    """
+
+    takes = Result
+
+    def __init__(
+        self,
+        endpoint: str,
+        *,
+        encoding: Encoding = "json",
+        insecure: bool = False,
+        curve: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Will listen on `tcp://HOST:PORT` (port 0 or `*`: any free one) or `ipc://PATH`.
+
+        `curve` holds `secret_key` and `clients`, the public keys that may connect (Z85). Without it only
+        this machine is served, unless `insecure` lets anybody in. Raises ConfigError.
+        """
+        self._endpoint = parse_endpoint(endpoint)
+        if encoding not in get_args(Encoding):
+            raise ConfigError(f"encoding {encoding!r}: allowed are {', '.join(get_args(Encoding))}")
+        self._keys = None if curve is None else server_keys(curve)
+        if not (self._endpoint.on_this_machine or self._keys or insecure):
+            raise ConfigError(
+                f"ZeroMQ endpoint {endpoint} can be reached from other machines: give keys (curve), "
+                "or allow anybody to read (insecure), or listen on 127.0.0.1"
+            )
+        self._encoding: Encoding = encoding
+        self._seq: Counter[str] = Counter()
+        self._prefixes: set[bytes] = set()
+        self._topics: dict[str, bytes | None] = {}  # by camera; None: nobody wants it
+        self._socket: zmq.Socket[bytes] | None = None
+        self._opened = ExitStack()
+        #: Where it listens; once entered, with the port that the system chose.
+        self.address = endpoint
+
+    def __enter__(self) -> Self:
+        """Listen. Raises SinkError: in use, not permitted, no such address."""
+        with ExitStack() as opening:
+            # A context of its own: it ends with all messages sent, and has one authenticator at most.
+            context = zmq.Context()
+            opening.callback(context.term)
+            socket = context.socket(zmq.XPUB)
+            opening.callback(socket.close)
+            if self._keys:
+                opening.enter_context(self._keys.guarding(socket))
+            socket.sndhwm = _QUEUED
+            socket.linger = _LINGER_MS
+            socket.handshake_ivl = _HANDSHAKE_MS
+            socket.maxmsgsize = _LONGEST_IN
+            self.address = listen(socket, self._endpoint)
+            opening.callback(leave, self._endpoint)
+            self._socket = socket
+            self._opened = opening.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give the last messages up to 150 ms to get out."""
+        self._socket = None
+        self._prefixes.clear()
+        self._topics.clear()
+        self._opened.close()
+
+    def write(self, result: Result) -> None:
+        """Publish one result, if anybody wants its camera. Never waits. Raises SinkError."""
+        assert self._socket is not None, "use it in a with statement"
+        camera = result.frame.camera
+        seq = self._seq[camera]
+        self._seq[camera] = seq + 1
+        try:
+            self._hear(self._socket)
+            head = self._wanted(camera)
+            if head is not None:
+                packet = head + encode(message(result, seq), self._encoding)
+                # XPUB drops for a subscriber whose queue is full, and sends to the others.
+                self._socket.send(packet, zmq.NOBLOCK)
+        except zmq.ZMQError as failure:
+            raise SinkError(f"cannot publish on {self.address}: {failure}") from failure
+
+    def _hear(self, socket: "zmq.Socket[bytes]") -> None:
+        """Take in who came and who left."""
+        for _ in range(_HEARD_AT_ONCE):
+            try:
+                note = socket.recv(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            # libzmq keeps count for each connection and tells of the first to come and the last to
+            # leave. Its verbose modes would also pass on leaves of peers that never came.
+            match note[:1]:
+                case b"\1":
+                    self._prefixes.add(note[1:])
+                case b"\0":
+                    self._prefixes.discard(note[1:])
+                case _:
+                    continue  # not a subscription: a peer talks to us
+            self._topics.clear()
+
+    def _wanted(self, camera: str) -> bytes | None:
+        """The camera's topic, where somebody has subscribed to it or to a beginning of it."""
+        if camera not in self._topics:
+            head = topic("det", camera)
+            heard = any(head[:length] in self._prefixes for length in range(len(head) + 1))
+            self._topics[camera] = head if heard else None
+        return self._topics[camera]

@@ -1,0 +1,92 @@
+"""Annotated video: what each camera saw, with boxes, in a file of its own."""
+
+import os
+import tempfile
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sinks.encoding import Film
+from sinks.overlay import draw
+from streamer.errors import SinkError
+from streamer.frame import Frame
+from streamer.result import Result
+from streamer.wire import WallClock
+
+CAMERA = "{camera}"
+
+
+class AnnotatedVideo:
+    """Writes H.264 in MP4, one file per camera, with the frames' own time stamps.
+
+    `{camera}` in the path stands for the camera's name. A change of the picture's size begins another
+    file: `gate.mp4`, `gate-2.mp4`. A file that a kill cut off can be played up to its last two
+    seconds. Raises SinkError.
+    """
+
+    takes = Result
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = os.fspath(path)
+        self._films: dict[str, Film] = {}
+        self._parts: dict[str, int] = {}
+
+    def __enter__(self) -> Self:
+        """Make the folder, and see that it can be written."""
+        folder = Path(self._path.replace(CAMERA, "camera")).parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise SinkError(
+                f"{self._path} cannot be written: {(error.strerror or str(error)).lower()}"
+            ) from error
+        if Path(self._path).is_dir():
+            raise SinkError(f"{self._path} is a folder; give a file's path in it, such as {CAMERA}.mp4")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Finish every file, also where one of them cannot be."""
+        failures = []
+        for film in self._films.values():
+            try:
+                film.close()
+            except SinkError as failure:
+                failures.append(failure)
+        self._films.clear()
+        if failures and error is None:
+            raise failures[0]
+
+    def write(self, result: Result) -> None:
+        """Draw and encode one result."""
+        frame = result.frame
+        film = self._films.get(frame.camera)
+        if film is None or film.size != frame.size:
+            film = self._next_film(frame, film)
+        film.write(draw(frame.picture.bgr(), result.detections, caption=caption(frame)), frame.scene_ns)
+
+    def _next_film(self, frame: Frame, before: Film | None) -> Film:
+        if before is not None:
+            before.close()
+        elif self._films and CAMERA not in self._path:
+            first = next(iter(self._films))
+            raise SinkError(
+                f"{self._path} cannot hold both {first} and {frame.camera}: write {CAMERA} into the path"
+            )
+        part = self._parts[frame.camera] = self._parts.get(frame.camera, 0) + 1
+        path = Path(self._path.replace(CAMERA, frame.camera))
+        film = Film(path if part == 1 else path.with_stem(f"{path.stem}-{part}"), frame.size)
+        self._films[frame.camera] = film
+        return film
+
+
+def caption(frame: Frame) -> str:
+    """The camera's name and the time: of day where it is live, else the file's own."""
+    if not frame.live:
+        return f"{frame.camera}  {timedelta(milliseconds=frame.scene_ns // 1_000_000)}"[:-3]
+    moment = datetime.fromtimestamp(WallClock().unix_s(frame.captured_ns)).astimezone()
+    return f"{frame.camera}  {moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d}"
