@@ -17,7 +17,7 @@ KEYFRAME_EVERY_NS = 2_000_000_000  # what a kill costs at most, and how far a pl
 
 # `hybrid_fragmented` writes fragments, which a kill leaves playable, and turns them into an ordinary
 # file at the end, which everything can play.
-CONTAINER = {"movflags": "hybrid_fragmented"}
+CONTAINER = {"movflags": "hybrid_fragmented+frag_keyframe", "flush_packets": "1"}
 # No B-frames, so that a picture is in the file as soon as it is encoded. One thread: the cores are the
 # network's.
 CODEC = {"preset": "veryfast", "crf": "23", "bf": "0", "threads": "1"}

@@ -87,6 +87,7 @@ class AnnotatedVideo:
 def caption(frame: Frame) -> str:
     """The camera's name and the time: of day where it is live, else the file's own."""
     if not frame.live:
-        return f"{frame.camera}  {timedelta(milliseconds=frame.scene_ns // 1_000_000)}"[:-3]
+        whole, rest = divmod(frame.scene_ns // 1_000_000, 1000)
+        return f"{frame.camera}  {timedelta(seconds=whole)}.{rest:03d}"
     moment = datetime.fromtimestamp(WallClock().unix_s(frame.captured_ns)).astimezone()
     return f"{frame.camera}  {moment:%Y-%m-%d %H:%M:%S}.{moment.microsecond // 1000:03d}"

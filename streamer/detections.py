@@ -37,6 +37,8 @@ class Detections:
         for name, value in self.extra.items():
             if len(value) != n:
                 raise ValueError(f"extra[{name!r}] must have {n} rows like xyxy, not {len(value)}")
+        if not (np.isfinite(self.xyxy).all() and np.isfinite(self.score).all()):
+            raise ValueError("xyxy and score must be finite numbers")
         if n and not 0 <= int(self.class_id.min()) <= int(self.class_id.max()) < len(self.labels):
             raise ValueError(
                 f"class_id must index labels (0…{len(self.labels) - 1}), "

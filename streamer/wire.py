@@ -90,7 +90,12 @@ class WallClock:
     """
 
     def __init__(self) -> None:
-        self._offset_ns = time.time_ns() - time.monotonic_ns()
+        # Another thread may come between two readings; then their distance says so.
+        for _ in range(3):
+            before_ns, now_ns, after_ns = time.monotonic_ns(), time.time_ns(), time.monotonic_ns()
+            if after_ns - before_ns < 100_000:
+                break
+        self._offset_ns = now_ns - (before_ns + after_ns) // 2
 
     def unix_s(self, monotonic_ns: int) -> float:
         """Unix seconds, to the microsecond."""

@@ -1,0 +1,89 @@
+"""The overlay: pure, readable, inside the picture, in stable colours."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sinks.overlay import BLACK, Plates, colour, draw
+from streamer import Detections
+
+LABELS = ("person", "car", "Straße", "行人")
+
+
+def seen(*boxes: tuple[float, float, float, float], track: list[int] | None = None) -> Detections:
+    count = len(boxes)
+    tracks = None if track is None else np.array(track)
+    return Detections(LABELS, np.array(boxes), np.full(count, 0.87), np.arange(count) % len(LABELS), tracks)
+
+
+def test_it_is_pure() -> None:
+    pixels = np.full((90, 160, 3), 80, np.uint8)
+    pixels.flags.writeable = False
+    first, second = (draw(pixels, seen((10, 30, 60, 80)), caption="gate") for _ in range(2))
+    assert (first == second).all()
+    assert (pixels == 80).all()
+    assert (first != 80).any()
+
+
+def test_nothing_seen_and_no_caption_leaves_the_picture_as_it_is() -> None:
+    pixels = np.random.default_rng(0).integers(0, 255, (90, 160, 3), np.uint8)
+    assert (draw(pixels, Detections.none(LABELS)) == pixels).all()
+
+
+sides = st.integers(1, 400)
+coordinate = st.floats(-50, 450, width=32)
+
+
+@given(
+    size=st.tuples(sides, sides),
+    boxes=st.lists(st.tuples(coordinate, coordinate, coordinate, coordinate), max_size=6),
+    caption=st.none() | st.text(max_size=30),
+)
+@settings(max_examples=100, deadline=None)
+def test_any_picture_any_box_any_text(
+    size: tuple[int, int], boxes: list[tuple[float, float, float, float]], caption: str | None
+) -> None:
+    pixels = np.zeros((size[1], size[0], 3), np.uint8)
+    things = seen(*boxes) if boxes else Detections.none(LABELS)
+    assert draw(pixels, things, caption=caption).shape == pixels.shape
+
+
+def test_colours_are_stable_and_far_apart() -> None:
+    colours = np.array([colour(i) for i in range(12)], float)
+    assert colour(3) == colour(3)
+    apart = np.abs(colours[:, None] - colours[None]).sum(axis=2) + 1000 * np.eye(12)
+    assert apart.min() > 50
+
+
+@pytest.mark.parametrize("background", [0, 128, 255])
+@pytest.mark.parametrize("number", range(8))
+def test_a_box_shows_on_any_background(background: int, number: int) -> None:
+    pixels = np.full((240, 320, 3), background, np.uint8)
+    drawn = draw(pixels, seen((100, 100, 200, 200), track=[number]))
+    edge = drawn[195:206, 150].astype(int)
+    contrast = np.abs(edge - background).sum(axis=1).max()
+    assert contrast > 150
+
+
+@pytest.mark.parametrize("height", [180, 360, 720, 2160])
+def test_lines_and_letters_grow_with_the_picture(height: int) -> None:
+    pixels = np.full((height, height * 16 // 9, 3), 128, np.uint8)
+    drawn = draw(pixels, seen((height * 0.4, height * 0.4, height * 0.8, height * 0.8)))
+    column = (drawn[: int(height * 0.4), int(height * 0.42)] != 128).any(axis=1)
+    assert 0.025 * height < column.sum() < 0.09 * height + 12, "the label's plate"
+
+
+def test_plates_stay_inside_and_clear_of_each_other() -> None:
+    picture = np.zeros((400, 600, 3), np.uint8)
+    plates = Plates(picture, letter=12)
+    rng = np.random.default_rng(1)
+    for x, y in rng.integers(0, 400, (8, 2)).tolist():
+        plates.add("person 0.87", (x, y, x + 90, y + 60), BLACK)
+    for i, (x1, y1, x2, y2) in enumerate(plates._taken):
+        assert x1 >= 0
+        assert y1 >= 0
+        assert x2 <= 600
+        assert y2 <= 400
+        for a1, b1, a2, b2 in plates._taken[:i]:
+            assert x1 >= a2 or a1 >= x2 or y1 >= b2 or b1 >= y2

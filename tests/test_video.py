@@ -1,0 +1,164 @@
+"""Annotated video: right times, whole files, and errors that say why."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from av.video.frame import VideoFrame
+
+from sinks.video import AnnotatedVideo, caption
+from streamer import ArrayPicture, Detections, Frame, ModelInfo, Quality, Result, SinkError, Timing
+from tests.running import ROOT, environment
+
+STEP_NS = 40_000_000
+
+
+def result(
+    index: int,
+    camera: str = "gate",
+    size: tuple[int, int] = (160, 96),
+    *,
+    scene_ns: int | None = None,
+    live: bool = False,
+) -> Result:
+    pixels = np.full((size[1], size[0], 3), (index * 3) % 200, np.uint8)
+    scene_ns = index * STEP_NS if scene_ns is None else scene_ns
+    picture = ArrayPicture(pixels)
+    frame = Frame(camera, 0, index, index, scene_ns, scene_ns, None, False, Quality.FINE, picture, live)
+    seen = Detections(("person",), [[20, 30, 60, 70]], [0.9], [0])
+    return Result(frame, seen, ModelInfo("net"), Timing(1, 2, 3, 4, 5), {})
+
+
+def read(path: Path) -> list[VideoFrame]:
+    with av.open(str(path)) as container:
+        return list(container.decode(video=0))
+
+
+def times(path: Path) -> list[float]:
+    return [round(float(frame.pts * frame.time_base), 3) for frame in read(path)]
+
+
+def test_one_file_per_camera_with_the_frames_own_times(tmp_path: Path) -> None:
+    with AnnotatedVideo(tmp_path / "new" / "{camera}.mp4") as video:
+        for i in range(60):
+            video.write(result(i))
+            video.write(result(i, "yard", live=True, scene_ns=10**15 + i * 250_000_000))
+    assert times(tmp_path / "new" / "gate.mp4") == [round(i * 0.04, 3) for i in range(60)]
+    assert times(tmp_path / "new" / "yard.mp4") == [i * 0.25 for i in range(60)]
+
+
+def test_pictures_carry_their_boxes(tmp_path: Path) -> None:
+    with AnnotatedVideo(tmp_path / "a.mp4") as video:
+        for i in range(3):
+            video.write(result(i))
+    first = read(tmp_path / "a.mp4")[0].to_ndarray(format="bgr24")
+    assert first[70, 30:50].max() > 100, "the box's lower edge"
+    assert first[50, 35:45].max() < 20, "nothing inside it"
+
+
+def test_a_keyframe_every_two_seconds_at_any_rate(tmp_path: Path) -> None:
+    with AnnotatedVideo(tmp_path / "a.mp4") as video:
+        for i in range(30):
+            video.write(result(i, scene_ns=i * 500_000_000))
+    keys = [i for i, frame in enumerate(read(tmp_path / "a.mp4")) if frame.key_frame]
+    assert keys == list(range(0, 30, 4))
+
+
+def test_times_that_stand_still_grow_all_the_same(tmp_path: Path) -> None:
+    with AnnotatedVideo(tmp_path / "a.mp4") as video:
+        for i in range(5):
+            video.write(result(i, scene_ns=7))
+    assert len(set(times(tmp_path / "a.mp4"))) in (1, 5)
+    assert len(read(tmp_path / "a.mp4")) == 5
+
+
+@pytest.mark.parametrize("size", [(161, 97), (2, 2), (1, 1), (64, 481)])
+def test_odd_and_tiny_sizes(tmp_path: Path, size: tuple[int, int]) -> None:
+    with AnnotatedVideo(tmp_path / "a.mp4") as video:
+        for i in range(3):
+            video.write(result(i, size=size))
+    frames = read(tmp_path / "a.mp4")
+    assert (frames[0].width, frames[0].height) == (size[0] + size[0] % 2, size[1] + size[1] % 2)
+
+
+def test_a_change_of_size_begins_another_file(tmp_path: Path) -> None:
+    with AnnotatedVideo(tmp_path / "{camera}.mp4") as video:
+        for i, size in enumerate([(160, 96), (160, 96), (320, 240), (160, 96)]):
+            video.write(result(i, size=size))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["gate-2.mp4", "gate-3.mp4", "gate.mp4"]
+    assert [len(read(tmp_path / name)) for name in ("gate.mp4", "gate-2.mp4", "gate-3.mp4")] == [2, 1, 1]
+
+
+def test_two_cameras_do_not_go_into_one_file(tmp_path: Path) -> None:
+    with AnnotatedVideo(tmp_path / "a.mp4") as video:
+        video.write(result(0))
+        with pytest.raises(SinkError, match=r"both gate and yard: write \{camera\}"):
+            video.write(result(0, "yard"))
+    assert len(read(tmp_path / "a.mp4")) == 1
+
+
+def test_what_cannot_be_written_is_said_at_the_start(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SinkError, match=r"cannot be written: (file exists|not a directory)"):
+        AnnotatedVideo(tmp_path / "file" / "a.mp4").__enter__()
+    with pytest.raises(SinkError, match="is a folder"):
+        AnnotatedVideo(tmp_path).__enter__()
+
+
+CHILD = """
+import sys
+from tests.test_video import result
+from sinks.video import AnnotatedVideo
+with AnnotatedVideo(sys.argv[1]) as video:
+    for i in range(100_000):
+        video.write(result(i))
+        if i == 200:
+            print("going", flush=True)
+"""
+
+
+def test_a_kill_leaves_a_film_that_can_be_played(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    command = [sys.executable, "-c", CHILD, str(path)]
+    with subprocess.Popen(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "going\n"
+        os.kill(child.pid, signal.SIGKILL)
+    frames = read(path)
+    assert len(frames) >= 150, "all but the last two seconds"
+
+
+FULL = """
+import resource, signal, sys
+from tests.test_video import result
+from sinks.video import AnnotatedVideo
+from streamer import SinkError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+try:
+    with AnnotatedVideo(sys.argv[1]) as video:
+        for i in range(20_000):
+            video.write(result(i))
+except SinkError as error:
+    print(error)
+"""
+
+
+def test_a_full_disk_is_an_error_of_the_sink(tmp_path: Path) -> None:
+    """A limit on the file's size refuses to write as a full disk does."""
+    command = [sys.executable, "-c", FULL, str(tmp_path / "a.mp4")]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "a.mp4 cannot be written: file too large" in done.stdout
+
+
+def test_the_caption_tells_the_time() -> None:
+    assert caption(result(3, scene_ns=3_723_004_000_000).frame) == "gate  1:02:03.004"
+    assert caption(result(0).frame) == "gate  0:00:00.000"
+    assert caption(result(0, live=True).frame).startswith("gate  20")
