@@ -22,11 +22,11 @@ from pathlib import Path
 
 import av
 import numpy as np
-from streamer.wire import DetectionsMessage, read_jsonl
 
 from detectors.yolo import Yolo
 from streamer import Frame, Quality, View
 from streamer.sources import open_source, parse_address
+from streamer.wire import DetectionsMessage, read_jsonl
 
 WARM_UP_S = 5.0  # connecting and loading the model are not what is measured
 

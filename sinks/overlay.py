@@ -31,7 +31,7 @@ def draw(pixels: NDArray[np.uint8], seen: Detections, *, caption: str | None = N
     picture = pixels.copy()
     height, width = picture.shape[:2]
     line = max(1, round(min(height, width) / 240))
-    plates = Plates(picture, letter=max(9, round(min(height, width) / 34)))
+    plates = Plates(picture, letter=max(11, round(min(height, width) / 34)))
     # Large boxes first, so that small ones lie on top.
     sizes = (seen.xyxy[:, 2] - seen.xyxy[:, 0]) * (seen.xyxy[:, 3] - seen.xyxy[:, 1])
     order = np.argsort(-sizes, kind="stable").tolist()

@@ -24,7 +24,7 @@ from streamer.sources.address import parse_address
 CAMERAS = ("street", "corner")
 SECONDS = 15.0
 PORT = 5555
-SHOWN_EVERY = 30  # one message in so many is shown
+SHOWN_EVERY = 61  # one message in so many is shown; odd, so that both cameras come up
 
 _log = logging.getLogger("freshframe")
 
