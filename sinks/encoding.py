@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from streamer.errors import SinkError
 
 TIME_BASE = Fraction(1, 90_000)
-KEYFRAME_EVERY_NS = 2_000_000_000  # what a kill costs at most, and how far a player has to seek
+KEYFRAME_EVERY = 2 * 90_000  # what a kill costs at most, and how far a player has to seek
 
 # `hybrid_fragmented` writes fragments, which a kill leaves playable, and turns them into an ordinary
 # file at the end, which everything can play.
 CONTAINER = {"movflags": "hybrid_fragmented+frag_keyframe", "flush_packets": "1"}
-# No B-frames, so that a picture is in the file as soon as it is encoded. One thread: the cores are the
-# network's.
-CODEC = {"preset": "veryfast", "crf": "23", "bf": "0", "threads": "1"}
+# No B-frames and no look-ahead: at one frame a second the encoder would keep ten seconds to itself, and
+# a kill would take them. One thread: the cores are the network's.
+CODEC = {"preset": "veryfast", "crf": "23", "tune": "zerolatency", "threads": "1"}
 
 BT709 = 1  # of ITU-T H.273: what players take for granted at these sizes
 
@@ -33,8 +33,9 @@ class Film:
         self._path = path
         self._first_ns: int | None = None
         self._last_pts = -1
-        self._keyframe_ns: int | None = None
+        self._keyframe_pts: int | None = None
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             self._container = av.open(str(path), "w", format="mp4", container_options=CONTAINER)
             self._stream = self._container.add_stream("libx264", options=CODEC)
         except (av.FFmpegError, OSError) as error:
@@ -52,10 +53,13 @@ class Film:
         frame = frame.reformat(format="yuv420p", dst_colorspace="itu709", threads=1)
         if self._first_ns is None:
             self._first_ns = time_ns
-        pts = max(round((time_ns - self._first_ns) * 1e-9 / TIME_BASE), self._last_pts + 1)
+        pts = round((time_ns - self._first_ns) * 1e-9 / TIME_BASE)
+        if pts <= self._last_pts:  # time went back, at a reconnect: go on from here at its own pace
+            pts = self._last_pts + 1
+            self._first_ns = time_ns - round(pts * TIME_BASE * 1_000_000_000)
         frame.pts, frame.time_base, self._last_pts = pts, TIME_BASE, pts
-        if self._keyframe_ns is None or time_ns - self._keyframe_ns >= KEYFRAME_EVERY_NS:
-            frame.pict_type, self._keyframe_ns = PictureType.I, time_ns
+        if self._keyframe_pts is None or pts - self._keyframe_pts >= KEYFRAME_EVERY:
+            frame.pict_type, self._keyframe_pts = PictureType.I, pts
         try:
             self._container.mux(self._stream.encode(frame))
         except (av.FFmpegError, OSError) as error:

@@ -17,8 +17,9 @@ from streamer.result import Result
 class JsonLines:
     """Writes each result as one line to a file, or to stdout where the path is "-".
 
-    A file holds this run only: what was in it before is gone. Each line goes out in one write, so
-    that a kill leaves whole lines; where the disk takes only a part of one, that part is taken back.
+    A file holds this run only: what was in it before is gone. Each line goes out in one write.
+    Where the disk takes only a part of one, that part is taken back. A kill can break off the last line,
+    where it crosses a page of memory (Linux looks for the signal between two); `read_jsonl` passes over it.
     Raises SinkError.
     """
 
@@ -31,10 +32,15 @@ class JsonLines:
 
     def __enter__(self) -> Self:
         if self._path == "-":
+            if sys.stdout is None:
+                raise SinkError("stdout is closed; write to a file instead")
             self._fd = sys.stdout.fileno()
             return self
         try:
-            fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+            # Not blocking, for a pipe that nobody reads would hold up the start for ever.
+            flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
+            fd = os.open(self._path, flags, 0o644)
+            os.set_blocking(fd, True)
         except OSError as error:
             raise SinkError(f"{self._path} cannot be written: {_why(error)}") from error
         self._fd = fd
@@ -86,6 +92,8 @@ class JsonLines:
 
 
 def _why(error: OSError) -> str:
+    if error.errno == errno.ENXIO:
+        return "nobody reads from this pipe"
     if error.errno == errno.EPIPE:
         return "whoever read it has gone"
     return (error.strerror or str(error)).lower()

@@ -1,6 +1,7 @@
 """Boxes and labels on a picture, readable on any background and at any size."""
 
 import colorsys
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -17,7 +18,6 @@ GOLDEN = 0.618033988749895
 BLACK: Colour = (0, 0, 0)
 WHITE: Colour = (255, 255, 255)
 
-_FONT = cv2.FontFace("sans")  # comes with OpenCV; it has more than Latin letters
 _REGULAR = 400
 
 
@@ -33,14 +33,17 @@ def draw(pixels: NDArray[np.uint8], seen: Detections, *, caption: str | None = N
     line = max(1, round(min(height, width) / 240))
     plates = Plates(picture, letter=max(11, round(min(height, width) / 34)))
     # Large boxes first, so that small ones lie on top.
-    sizes = (seen.xyxy[:, 2] - seen.xyxy[:, 0]) * (seen.xyxy[:, 3] - seen.xyxy[:, 1])
+    limits = np.array((width - 1, height - 1) * 2)
+    boxes = np.clip(np.round(seen.xyxy), 0, limits).astype(int)
+    sizes = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     order = np.argsort(-sizes, kind="stable").tolist()
     for i in order:
-        _box(picture, seen, i, line)
+        predicted = seen.observed is not None and not seen.observed[i]
+        _box(picture, boxes[i].tolist(), _colour(seen, i), 1 if predicted else line)
     if caption:
         plates.add(caption, (0, 0, width, height), BLACK)
     for i in order:
-        x1, y1, x2, y2 = np.round(seen.xyxy[i]).astype(int).tolist()
+        x1, y1, x2, y2 = boxes[i].tolist()
         plates.add(_label(seen, i), (x1, y1, x2, y2), _colour(seen, i))
     return picture
 
@@ -62,15 +65,11 @@ def _label(seen: Detections, i: int) -> str:
     return f"{seen.label(i)} {float(seen.score[i]):.2f}{track}"
 
 
-def _box(picture: NDArray[np.uint8], seen: Detections, i: int, line: int) -> None:
-    height, width = picture.shape[:2]
-    limits = np.array((width - 1, height - 1) * 2)
-    x1, y1, x2, y2 = np.clip(np.round(seen.xyxy[i]), 0, limits).astype(int).tolist()
-    predicted = seen.observed is not None and not seen.observed[i]
-    thickness = 1 if predicted else line
+def _box(picture: NDArray[np.uint8], box: Sequence[int], colour: Colour, line: int) -> None:
+    x1, y1, x2, y2 = box
     # A dark rim shows the box on a background of its own colour.
-    cv2.rectangle(picture, (x1, y1), (x2, y2), BLACK, thickness + 2)
-    cv2.rectangle(picture, (x1, y1), (x2, y2), _colour(seen, i), thickness)
+    cv2.rectangle(picture, (x1, y1), (x2, y2), BLACK, line + 2)
+    cv2.rectangle(picture, (x1, y1), (x2, y2), colour, line)
 
 
 class Plates:
@@ -79,13 +78,16 @@ class Plates:
     def __init__(self, picture: NDArray[np.uint8], *, letter: int) -> None:
         self._picture = picture
         self._letter = letter
+        # Comes with OpenCV and has more than Latin letters. One for each picture (a few µs): drawing sets
+        # its size, so that two threads with one font get each other's (seen with OpenCV 5.0.0).
+        self._font = cv2.FontFace("sans")
         self._taken: list[tuple[int, int, int, int]] = []
 
     def add(self, text: str, box: tuple[int, int, int, int], fill: Colour) -> None:
         """Write a text at a box: on its top edge, below it, or inside it, wherever there is room."""
         text = "".join(letter if letter.isprintable() else "·" for letter in text)
         letter, pad = self._letter, max(2, self._letter // 5)
-        _, _, text_width, _ = cv2.getTextSize((0, 0), text, (0, 0), _FONT, letter, _REGULAR)
+        _, _, text_width, _ = cv2.getTextSize((0, 0), text, (0, 0), self._font, letter, _REGULAR)
         x, y = self._place(text_width + 2 * pad, letter + 2 * pad, box)
         corner = x + text_width + 2 * pad, y + letter + 2 * pad
         self._taken.append((x, y, *corner))
@@ -94,7 +96,7 @@ class Plates:
         # Relative brightness as people see it (ITU-R BT.601).
         ink = BLACK if 0.299 * red + 0.587 * green + 0.114 * blue > 128 else WHITE
         base = x + pad, y + pad + round(0.82 * letter)
-        cv2.putText(self._picture, text, base, ink, _FONT, letter, _REGULAR, wrap=(0, 1 << 20))
+        cv2.putText(self._picture, text, base, ink, self._font, letter, _REGULAR, wrap=(0, 1 << 20))
 
     def _place(self, width: int, height: int, box: tuple[int, int, int, int]) -> tuple[int, int]:
         x1, y1, x2, y2 = box

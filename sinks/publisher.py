@@ -19,7 +19,7 @@ from streamer.wire import Encoding, encode, message, topic
 _QUEUED = 256
 _LINGER_MS = 150  # what is on its way at the end gets out
 _HANDSHAKE_MS = 3000  # who connects and says nothing is cut off
-_LONGEST_IN = 4096  # bytes: subscriptions and handshakes are short
+_LONGEST_IN = 1024  # bytes: subscriptions and handshakes are short
 _HEARD_AT_ONCE = 1000  # who floods us with subscriptions must not hold up results
 
 

@@ -9,7 +9,7 @@ from typing import Self
 
 from sinks.encoding import Film
 from sinks.overlay import draw
-from streamer.errors import SinkError
+from streamer.errors import ConfigError, SinkError
 from streamer.frame import Frame
 from streamer.result import Result
 from streamer.wire import WallClock
@@ -21,20 +21,23 @@ class AnnotatedVideo:
     """Writes H.264 in MP4, one file per camera, with the frames' own time stamps.
 
     `{camera}` in the path stands for the camera's name. A change of the picture's size begins another
-    file: `gate.mp4`, `gate-2.mp4`. A file that a kill cut off can be played up to its last two
-    seconds. Raises SinkError.
+    file: `gate.mp4`, `gate-2.mp4`, or the next number that no camera has. A file that a kill cut off can
+    be played up to its last two seconds. Raises SinkError.
     """
 
     takes = Result
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Raises ConfigError where the path is not that of an MP4 file."""
         self._path = os.fspath(path)
+        if Path(self._path).suffix.lower() != ".mp4":
+            raise ConfigError(f"video {self._path!r}: the file is MP4; end its name in .mp4")
         self._films: dict[str, Film] = {}
-        self._parts: dict[str, int] = {}
+        self._begun: set[Path] = set()
 
     def __enter__(self) -> Self:
         """Make the folder, and see that it can be written."""
-        folder = Path(self._path.replace(CAMERA, "camera")).parent
+        folder = Path(self._path.partition(CAMERA)[0] + "…").parent  # as far as it is known by now
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):
@@ -77,11 +80,18 @@ class AnnotatedVideo:
             raise SinkError(
                 f"{self._path} cannot hold both {first} and {frame.camera}: write {CAMERA} into the path"
             )
-        part = self._parts[frame.camera] = self._parts.get(frame.camera, 0) + 1
-        path = Path(self._path.replace(CAMERA, frame.camera))
-        film = Film(path if part == 1 else path.with_stem(f"{path.stem}-{part}"), frame.size)
+        film = Film(self._free(Path(self._path.replace(CAMERA, frame.camera))), frame.size)
         self._films[frame.camera] = film
         return film
+
+    def _free(self, path: Path) -> Path:
+        """The path, or with the first number that is free: a camera may be called gate-2 itself."""
+        stem, part = path.stem, 1
+        while path in self._begun:
+            part += 1
+            path = path.with_stem(f"{stem}-{part}")
+        self._begun.add(path)
+        return path
 
 
 def caption(frame: Frame) -> str:

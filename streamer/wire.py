@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
@@ -23,6 +23,9 @@ Encoding = Literal["json", "msgpack"]
 SESSION = secrets.token_hex(4)
 
 
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+
+
 class MessageError(FreshframeError, ValueError):
     """Bytes that are no message of ours."""
 
@@ -30,7 +33,7 @@ class MessageError(FreshframeError, ValueError):
 class Thing(msgspec.Struct, frozen=True, omit_defaults=True):
     """One thing that was seen."""
 
-    class_id: int
+    class_id: Count
     label: str
     score: float
     box: tuple[float, float, float, float]  # x1, y1, x2, y2 in pixels of the source frame, origin top left
@@ -61,18 +64,18 @@ class DetectionsMessage(msgspec.Struct, frozen=True, kw_only=True):
     """What was seen in one frame of one camera. Times are Unix seconds; a file's are its own."""
 
     session: str
-    camera: str
-    epoch: int
-    seq: int  # per session and camera, gap-free at the publisher
-    frame: int  # as decoded: gaps are frames dropped anywhere before
+    camera: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+    epoch: Count
+    seq: Count  # per session and camera, gap-free at the publisher
+    frame: Count  # as decoded: gaps are frames dropped anywhere before
     captured: float
     captured_mono_ns: int
     scene_time: float
     pts: float | None
     source_time: float | None
     published: float
-    width: int
-    height: int
+    width: Count
+    height: Count
     model: Model
     latency_ms: Latency
     batch: int

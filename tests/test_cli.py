@@ -186,6 +186,8 @@ def test_a_bad_recording_is_said_and_the_others_run_on(folder: Path) -> None:
         (("detect", "x.mp4", "--jsonl", "nowhere/out.jsonl"), "nowhere/out.jsonl"),
         (("detect", "rtsp://192.0.2.1/x", "--every-frame"), "--every-frame"),
         (("detect", "x.mp4", "--frobnicate"), "--frobnicate"),
+        (("detect", "x.mp4", "--video", "x.avi"), "--video"),
+        (("detect", "synthetic:?count=9", "--classes", "person,cra"), "car"),
         (("run", "missing.yaml"), "missing.yaml"),
         (("listen", "nonsense"), "nonsense"),
         (("listen", "tcp://127.0.0.1:5555", "--count", "0"), "--count"),

@@ -31,6 +31,7 @@ from streamer.fakecam.clip import CLOCK_HZ, START_CODE
 from streamer.fakecam.faults import Faults
 from streamer.fakecam.recording import load
 from streamer.fakecam.rtp import LARGEST_PAYLOAD_BYTES, RtpStream, payloads
+from tests.conftest import missing
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -759,7 +760,7 @@ class TestStart:
         try:
             socket.create_server(("::1", 0), family=socket.AF_INET6).close()
         except OSError:
-            pytest.skip("this machine has no IPv6")
+            missing("this machine has no IPv6")
         with (
             FakeCam([clip], host="::1") as cam,
             av.open(cam.urls[0], options=QUICK | {"rtsp_transport": "udp"}, timeout=(5, 5)) as container,

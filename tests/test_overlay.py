@@ -1,5 +1,7 @@
 """The overlay: pure, readable, inside the picture, in stable colours."""
 
+import threading
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -24,6 +26,30 @@ def test_it_is_pure() -> None:
     assert (first == second).all()
     assert (pixels == 80).all()
     assert (first != 80).any()
+
+
+@pytest.mark.timeout(60)
+def test_threads_do_not_get_each_others_letters() -> None:
+    def pictures(seed: int) -> list[int]:
+        sides = np.random.default_rng(seed).integers(300, 1300, 3000).tolist()
+        drawn = []
+        for side in sides:
+            canvas = np.zeros((side // 25, 300, 3), np.uint8)
+            Plates(canvas, letter=side // 34).add("person 0.87 é " * 4, (0, 0, 300, 9), BLACK)
+            drawn.append(hash(canvas.tobytes()))
+        return drawn
+
+    alone = [pictures(seed) for seed in range(4)]
+    together: dict[int, list[int]] = {}
+    threads = [
+        threading.Thread(target=lambda seed: together.update({seed: pictures(seed)}), args=(seed,))
+        for seed in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [together[seed] for seed in range(4)] == alone
 
 
 def test_nothing_seen_and_no_caption_leaves_the_picture_as_it_is() -> None:

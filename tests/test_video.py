@@ -12,7 +12,17 @@ import pytest
 from av.video.frame import VideoFrame
 
 from sinks.video import AnnotatedVideo, caption
-from streamer import ArrayPicture, Detections, Frame, ModelInfo, Quality, Result, SinkError, Timing
+from streamer import (
+    ArrayPicture,
+    ConfigError,
+    Detections,
+    Frame,
+    ModelInfo,
+    Quality,
+    Result,
+    SinkError,
+    Timing,
+)
 from tests.running import ROOT, environment
 
 STEP_NS = 40_000_000
@@ -94,6 +104,42 @@ def test_a_change_of_size_begins_another_file(tmp_path: Path) -> None:
     assert [len(read(tmp_path / name)) for name in ("gate.mp4", "gate-2.mp4", "gate-3.mp4")] == [2, 1, 1]
 
 
+def test_a_number_never_takes_another_cameras_file(tmp_path: Path) -> None:
+    with AnnotatedVideo(tmp_path / "{camera}.mp4") as video:
+        video.write(result(0))
+        video.write(result(0, "gate-2"))
+        video.write(result(1, size=(320, 240)))
+        video.write(result(1, "gate-2"))
+    counts = {path.name: len(read(path)) for path in tmp_path.iterdir()}
+    assert counts == {"gate.mp4": 1, "gate-2.mp4": 2, "gate-3.mp4": 1}
+
+
+def test_the_camera_may_be_a_folder(tmp_path: Path) -> None:
+    with AnnotatedVideo(tmp_path / "{camera}" / "film.mp4") as video:
+        assert not list(tmp_path.iterdir())
+        video.write(result(0))
+    assert len(read(tmp_path / "gate" / "film.mp4")) == 1
+
+
+def test_after_time_went_back_it_goes_on_at_its_own_pace(tmp_path: Path) -> None:
+    with AnnotatedVideo(tmp_path / "a.mp4") as video:
+        for i in range(5):
+            video.write(result(i, scene_ns=10**12 + i * 10**8))
+        for i in range(5):
+            video.write(result(5 + i, scene_ns=i * 10**8))
+    seen = times(tmp_path / "a.mp4")
+    assert seen == pytest.approx([0, 0.1, 0.2, 0.3, 0.4, 0.4, 0.5, 0.6, 0.7, 0.8], abs=0.002)
+
+
+def test_at_one_frame_a_second_two_seconds_are_not_yet_in_the_file(tmp_path: Path) -> None:
+    with AnnotatedVideo(tmp_path / "a.mp4") as video:
+        for i in range(20):
+            video.write(result(i, scene_ns=i * 10**9))
+        killed = tmp_path / "killed.mp4"
+        killed.write_bytes((tmp_path / "a.mp4").read_bytes())
+    assert times(killed)[-1] >= 17
+
+
 def test_two_cameras_do_not_go_into_one_file(tmp_path: Path) -> None:
     with AnnotatedVideo(tmp_path / "a.mp4") as video:
         video.write(result(0))
@@ -106,8 +152,11 @@ def test_what_cannot_be_written_is_said_at_the_start(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SinkError, match=r"cannot be written: (file exists|not a directory)"):
         AnnotatedVideo(tmp_path / "file" / "a.mp4").__enter__()
+    (tmp_path / "folder.mp4").mkdir()
     with pytest.raises(SinkError, match="is a folder"):
-        AnnotatedVideo(tmp_path).__enter__()
+        AnnotatedVideo(tmp_path / "folder.mp4").__enter__()
+    with pytest.raises(ConfigError, match=r"end its name in \.mp4"):
+        AnnotatedVideo(tmp_path / "a.avi")
 
 
 CHILD = """

@@ -44,6 +44,8 @@ def check_labels(names: object, where: str) -> tuple[str, ...]:
         names = [names[i] for i in range(len(names))]
     if not isinstance(names, list | tuple) or not names or not all(isinstance(n, str) for n in names):
         raise DetectorError(f"{where}: its labels must be texts numbered from 0, not {str(names)[:80]!r}")
+    if odd := [name for name in names if not name.isprintable()]:
+        raise DetectorError(f"{where}: its label {odd[0][:80]!r} cannot be printed")
     return tuple(names)
 
 

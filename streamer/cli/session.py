@@ -86,7 +86,8 @@ class Announcer:
 def _status(pipeline: Pipeline, *, stopped: bool) -> int:
     if pipeline.error is not None:
         say(str(pipeline.error))
-        return 1
+        # A class that the model does not know shows only when the model has been loaded.
+        return 2 if isinstance(pipeline.error, ConfigError) else 1
     cameras = pipeline.stats().cameras
     if any(camera.failed for camera in cameras):
         return 1

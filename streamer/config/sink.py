@@ -28,6 +28,12 @@ def _file(path: str, info: ValidationInfo) -> str:
     return beside(path, info)
 
 
+def _film(path: str) -> str:
+    if not path.lower().endswith(".mp4"):
+        raise refused("a path that ends in .mp4")
+    return path
+
+
 def _endpoint(text: str) -> str:
     scheme, _, rest = text.partition("://")
     host, _, port = rest.rpartition(":")
@@ -100,7 +106,7 @@ class VideoConfig(SinkConfig):
     """Write what is seen, with boxes drawn."""
 
     use: Literal["video"]
-    path: Annotated[str, Field(min_length=1), AfterValidator(_file)] = Field(
+    path: Annotated[str, Field(min_length=1), AfterValidator(_file), AfterValidator(_film)] = Field(
         description="{camera} in it stands for the camera's name"
     )
 
