@@ -53,14 +53,16 @@ def test_a_configuration_with_classes_of_ones_own(folder: Path) -> None:
 
 def test_detect_writes_every_frame_of_a_video(tmp_path: Path, yolo26n: Path, shared_data: Path) -> None:
     out = tmp_path / "out.jsonl"
-    clip = shared_data / "videos" / "dashcam_solidWhiteRight_udacity.mp4"
-    done = freshframe("detect", clip, "--imgsz", "320", "--classes", "car", "--jsonl", out)
+    clip = shared_data / "videos" / "vtest.avi"
+    done = freshframe(
+        *("detect", clip, "--every-frame", "--imgsz", "320", "--classes", "person", "--jsonl", out)
+    )
     assert done.returncode == 0, done.stderr
     messages = list(wire.read_jsonl(out))
-    assert [message.frame for message in messages] == list(range(221))
+    assert [message.frame for message in messages] == list(range(795))
     labels = {thing.label for message in messages for thing in message.detections}
-    assert labels == {"car"}
-    assert messages[25].scene_time == pytest.approx(1.0)
+    assert labels == {"person"}
+    assert messages[25].scene_time == pytest.approx(2.5)
 
 
 def test_stdout_carries_json_lines_only(yolo26n: Path) -> None:
