@@ -24,6 +24,7 @@ class JsonLines:
     """
 
     takes = Result
+    backlog = 8  # a record should not have holes where the disk takes a moment
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = os.fspath(path)

@@ -20,6 +20,7 @@ _QUEUED = 256
 _LINGER_MS = 150  # what is on its way at the end gets out
 _HANDSHAKE_MS = 3000  # who connects and says nothing is cut off
 _LONGEST_IN = 1024  # bytes: subscriptions and handshakes are short
+_DET = b"det."
 _HEARD_AT_ONCE = 1000  # who floods us with subscriptions must not hold up results
 
 
@@ -118,7 +119,7 @@ class Publisher:
             # libzmq keeps count for each connection and tells of the first to come and the last to
             # leave. Its verbose modes would also pass on leaves of peers that never came.
             match note[:1]:
-                case b"\1":
+                case b"\1" if _matters(note[1:]):
                     self._prefixes.add(note[1:])
                 case b"\0":
                     self._prefixes.discard(note[1:])
@@ -133,3 +134,8 @@ class Publisher:
             heard = any(head[:length] in self._prefixes for length in range(len(head) + 1))
             self._topics[camera] = head if heard else None
         return self._topics[camera]
+
+
+def _matters(prefix: bytes) -> bool:
+    """Whether a subscription can match a topic of ours: the others would only fill the memory."""
+    return len(prefix) <= len(topic("det", "x" * 64)) and (prefix.startswith(_DET) or _DET.startswith(prefix))

@@ -26,6 +26,7 @@ class AnnotatedVideo:
     """
 
     takes = Result
+    backlog = 8  # a record should not have holes where the disk takes a moment
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         """Raises ConfigError where the path is not that of an MP4 file."""

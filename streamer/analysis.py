@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from streamer.clock import Clock
+from streamer.detections import Detections
 from streamer.leg import Delivery, Leg
 from streamer.result import Result, Timing
 from streamer.ring import Exhausted, Ring
@@ -21,7 +22,7 @@ class Passed:
 
     def __init__(self) -> None:
         self.processed = 0
-        self.latest: Result | None = None
+        self.latest: Detections | None = None  # not the frame: it would hold its picture
         self.ages_ns: deque[int] = deque(maxlen=AGES_REMEMBERED)
 
 
@@ -65,7 +66,7 @@ class Analysis:
         result = Result(item.frame, item.detections, item.model, timing, dropped, item.batch)
         passed = self.passed[item.frame.camera]
         passed.processed += 1
-        passed.latest = result
+        passed.latest = item.detections
         if item.frame.live:  # a recording has no age: its frames wait for us
             passed.ages_ns.append(timing.age_ns)
         done = item.done if len(self._legs) == 1 else _Countdown(len(self._legs), item.done)

@@ -68,6 +68,7 @@ class Camera:
         self._stopping = False
         self.size: tuple[int, int] | None = None  # of the pictures in this epoch
         self._due_ns: int | None = None
+        self._bug = ""
         self.status = Status(State.CONNECTING, self._clock.now_ns())
         self.error: SourceError | None = None  # why it ended, where that was a failure
 
@@ -119,7 +120,10 @@ class Camera:
                 self.error = error
             return error.cause, str(error)
         except Exception as error:  # somebody else's source: its bug must not reach the other cameras
-            _log.exception("camera %s: its source failed in a way of its own", self.name)
+            text = f"{type(error).__name__}: {error}"
+            if text != self._bug:  # once is enough, it is tried again for ever
+                self._bug = text
+                _log.exception("camera %s: its source failed in a way of its own", self.name)
             if self.source.ends:
                 self.error = SourceError(Cause.DAMAGED, f"{self.name}: {type(error).__name__}")
             return Cause.DAMAGED, f"unexpected {type(error).__name__} in its source"

@@ -81,7 +81,11 @@ class StagedDetector(Detector, Protocol):
 
 
 class Sink(Box, Protocol[T_contra]):
-    """Where results go. `takes` names the type of the items it wants."""
+    """Where results go. `takes` names the type of the items it wants.
+
+    Optional: `backlog` (int, default 1), how many results of a live camera may wait while `write` is
+    busy. One is the freshest; what keeps a record wants a few, for a moment's hiccup.
+    """
 
     takes: type[Any]
 

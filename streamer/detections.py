@@ -7,10 +7,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_TYPES: Mapping[str, type] = {
+    "xyxy": np.float32,
+    "score": np.float32,
+    "class_id": np.int32,
+    "track_id": np.int64,
+    "observed": np.bool_,
+}
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detections:
-    """N things seen in one frame. Arrays are made read-only; shapes are checked when it is made."""
+    """N things seen in one frame. It keeps copies, read-only; shapes are checked when it is made."""
 
     labels: Sequence[str]  # names that class_id indexes
     xyxy: NDArray[np.float32]  # (N, 4) pixels of the source frame, origin top left
@@ -21,22 +29,30 @@ class Detections:
     extra: Mapping[str, NDArray[Any]] = field(default_factory=dict)  # each (N, …): masks, keypoints, …
 
     def __post_init__(self) -> None:
-        as_type = {"xyxy": np.float32, "score": np.float32, "class_id": np.int32}
-        for name, dtype in as_type.items():
-            object.__setattr__(self, name, np.asarray(getattr(self, name), dtype=dtype))
+        # Copies: a detector may use its arrays again while these boxes are still on their way.
+        for name, dtype in _TYPES.items():
+            value = getattr(self, name)
+            if value is not None:
+                self._keep(name, np.array(value, dtype))
+        self._keep("extra", {name: np.array(value) for name, value in self.extra.items()})
+        self._keep("labels", tuple(self.labels))
         if self.xyxy.size == 0:
-            object.__setattr__(self, "xyxy", self.xyxy.reshape(0, 4))
-        n = len(self.xyxy)
-        if self.xyxy.shape != (n, 4):
+            self._keep("xyxy", self.xyxy.reshape(0, 4))
+        if self.xyxy.ndim != 2 or self.xyxy.shape[1] != 4:
             raise ValueError(f"xyxy must be (N, 4), not {self.xyxy.shape}")
+        self._check(len(self.xyxy))
+        for array in self._arrays():
+            array.flags.writeable = False
+
+    def _check(self, n: int) -> None:
         for name in ("score", "class_id", "track_id", "observed"):
             value = getattr(self, name)
             if value is not None and value.shape != (n,):
                 raise ValueError(f"{name} must be ({n},) like xyxy, not {value.shape}")
-        object.__setattr__(self, "extra", dict(self.extra))
         for name, value in self.extra.items():
-            if len(value) != n:
-                raise ValueError(f"extra[{name!r}] must have {n} rows like xyxy, not {len(value)}")
+            rows = len(value) if value.ndim else "none"
+            if rows != n:
+                raise ValueError(f"extra[{name!r}] must have {n} rows like xyxy, not {rows}")
         if not (np.isfinite(self.xyxy).all() and np.isfinite(self.score).all()):
             raise ValueError("xyxy and score must be finite numbers")
         if n and not 0 <= int(self.class_id.min()) <= int(self.class_id.max()) < len(self.labels):
@@ -44,10 +60,13 @@ class Detections:
                 f"class_id must index labels (0…{len(self.labels) - 1}), "
                 f"not {int(self.class_id.min())}…{int(self.class_id.max())}"
             )
-        arrays = (self.xyxy, self.score, self.class_id, self.track_id, self.observed, *self.extra.values())
-        for array in arrays:
-            if array is not None:
-                array.flags.writeable = False
+
+    def _arrays(self) -> list[NDArray[Any]]:
+        given = (self.xyxy, self.score, self.class_id, self.track_id, self.observed, *self.extra.values())
+        return [array for array in given if array is not None]
+
+    def _keep(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
 
     @classmethod
     def none(cls, labels: Sequence[str]) -> "Detections":

@@ -42,7 +42,8 @@ class Failures:
                 self._failing_since_ns = self._clock.now_ns()
             self._in_a_row += 1
             new = text not in self._said and len(self._said) < BROKEN_AFTER
-            self._said.add(text)
+            if new:
+                self._said.add(text)
             self._latest = text
         if new:
             frame = taken.item

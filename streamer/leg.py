@@ -14,10 +14,6 @@ from streamer.ring import Exhausted, Ring, Writer
 
 _log = logging.getLogger("freshframe")
 
-# A sink that is busy for a moment (a keyframe, a disk flush) should not cost results, and one that
-# has stalled should not hold many pictures.
-LIVE_DEPTH = 4
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Delivery:
@@ -30,7 +26,8 @@ class Delivery:
 class Leg:
     """A sink as the pipeline sees it. The analysis thread puts results in; `run` is a thread of its own.
 
-    Live cameras lose their oldest results where the sink is slow; those of recordings are never
+    Live cameras lose their oldest results where the sink is slow, so that it gets the newest; a sink
+    that keeps a record says in `backlog` how many may wait for it. Results of recordings are never
     dropped (their number in flight is bounded where they enter).
     """
 
@@ -40,6 +37,7 @@ class Leg:
         self.opened = threading.Event()  # entered, or failed to
         self.error: FreshframeError | None = None
         self.written = 0
+        self.backlog = max(1, int(getattr(sink, "backlog", 1)))
         self._sink = sink
         self._ring: Ring[Delivery] = Ring(clock, reason="sink", carried=lambda item: item.result.dropped)
         self._lanes: dict[str, Writer[Delivery]] = {}

@@ -13,6 +13,7 @@ from streamer.contracts import Detector, Sink
 from streamer.errors import ConfigError, FreshframeError, SinkError
 from streamer.leg import Leg
 from streamer.result import Result
+from streamer.sources.names import check_name
 from streamer.stats import CameraStats, SinkStats, Stats, added, percentile_ms
 from streamer.threads import Threads
 from streamer.wired import Wired
@@ -50,7 +51,8 @@ class Pipeline:
         self.error: BaseException | None = None  # what ended the run
 
     def add(self, camera: Camera, detector: Detector) -> None:
-        """Have a camera looked at, from the next start on. Raises ConfigError where its name is taken."""
+        """Have a camera looked at, from the start on. Raises ConfigError for a name that cannot be."""
+        check_name(camera.name)
         if camera.name in self._cameras:
             raise ConfigError(f"there are two cameras called {camera.name!r}: names must be unique")
         self._cameras[camera.name] = (camera, detector)
@@ -141,10 +143,9 @@ class Pipeline:
             wired.lanes[camera.name].dropped,
         )
         ages_ns = list(passed.ages_ns)
-        latest = passed.latest
+        seen = passed.latest
         objects: dict[str, int] = {}
-        if latest is not None:
-            seen = latest.detections
+        if seen is not None:
             for class_id in seen.class_id.tolist():
                 objects[seen.labels[class_id]] = objects.get(seen.labels[class_id], 0) + 1
         return CameraStats(

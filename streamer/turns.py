@@ -47,28 +47,32 @@ class DeviceTurns:
     def __init__(self, writer: Writer[Turn], preparing: Durations) -> None:
         self._writer = writer
         self._preparing = preparing
-        self._inferring = Durations()
+        # By detector: between a quick and a slow one an average fits neither.
+        self._inferring: dict[int, Durations] = {}
         self._next = 0
 
     def idle(self, now_ns: int) -> None:
         """Nothing to do: the first batch is due."""
         self._writer.put(Turn(self._next, now_ns))
 
-    def started(self, now_ns: int) -> None:
-        """The device begins with a batch; the one after it is due just in time for its end."""
+    def started(self, now_ns: int, detector: object) -> None:
+        """The device begins with a detector's batch; the one after it is due just in time for its end."""
         self._next += 1
-        free_ns = now_ns + self._inferring.median_ns
+        free_ns = now_ns + self._durations(detector).median_ns
         self._writer.put(Turn(self._next, free_ns - self._preparing.median_ns))
 
-    def finished(self, now_ns: int, took_ns: int) -> None:
+    def finished(self, now_ns: int, took_ns: int, detector: object) -> None:
         """The device is free: the next one is due now, however the estimate was."""
-        self._inferring.add(took_ns)
+        self._durations(detector).add(took_ns)
         self._writer.put(Turn(self._next, now_ns))
 
     @property
     def execution_s(self) -> float:
-        """What a batch takes on the device, in seconds."""
-        return self._inferring.median_ns / 1e9
+        """What a batch takes on the device at most, in seconds."""
+        return max((each.median_ns for each in list(self._inferring.values())), default=0) / 1e9
+
+    def _durations(self, detector: object) -> Durations:
+        return self._inferring.setdefault(id(detector), Durations())
 
 
 def await_turn(turns: Ring[Turn], number: int, now_ns: Callable[[], int]) -> None:

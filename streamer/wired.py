@@ -7,13 +7,13 @@ from streamer.camera import Camera
 from streamer.clock import Clock
 from streamer.contracts import Detector
 from streamer.frame import Frame
-from streamer.leg import LIVE_DEPTH, Leg
+from streamer.leg import Leg
 from streamer.ring import Ring, Writer
 from streamer.worker import Inferred, Worker
 
 # Depth buys staleness, not throughput: a live camera has one place, and the newest frame is in it.
 LIVE_FRAMES = 1
-# A hand-over must hold a whole batch: one result being written, one that is new.
+# Analysis is quick; where it is late for once, what the device has worked out should not be lost.
 LIVE_RESULTS = 2
 # Frames of one recording between its decoder and its sinks: one each to decode, prepare, infer,
 # analyse and write, and a few more so that none of them waits for another's hiccup.
@@ -49,4 +49,4 @@ class Wired:
             )
             self.worker_of[name] = worker
             for leg in legs:
-                leg.open_lane(name, depth=LIVE_DEPTH if live else recorded)
+                leg.open_lane(name, depth=leg.backlog if live else recorded)

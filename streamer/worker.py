@@ -167,14 +167,14 @@ class Worker:
 
     def _look_at(self, batch: _Batch, out: Mapping[str, Writer[Inferred]]) -> None:
         started_ns = self._clock.now_ns()
-        self._device.started(started_ns)
+        self._device.started(started_ns, batch.detector)
         try:
             seen = _infer(batch.detector, batch.prepared, len(batch.taken))
         except Exception as error:
             self._one_by_one(batch, error, out)
             seen = []
         inferred_ns = self._clock.now_ns()
-        self._device.finished(inferred_ns, inferred_ns - started_ns)
+        self._device.finished(inferred_ns, inferred_ns - started_ns, batch.detector)
         for taken, detections in zip(batch.taken, seen, strict=False):
             self._hand_on(batch, taken, detections, (started_ns, inferred_ns), out)
 

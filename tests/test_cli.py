@@ -1,11 +1,11 @@
 """The command line from outside: outputs, exit statuses, and what it says to mistakes."""
 
 import json
-import os
 import re
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import av
@@ -105,14 +105,41 @@ def test_for_ends_it(folder: Path) -> None:
 
 def test_a_reader_that_goes_ends_it(folder: Path) -> None:
     """As in `| head -1`: the only sink has gone, so the rest is for nobody."""
-    command = (
-        f"{os.sys.executable} -m streamer detect 'synthetic:?size=64x64' --imgsz 320 --jsonl - | head -1"
-    )
+    command = f"{sys.executable} -m streamer detect 'synthetic:?size=64x64' --imgsz 320 --jsonl - | head -1"
     done = subprocess.run(
         ["bash", "-c", command], env=environment(), capture_output=True, text=True, timeout=60, check=False
     )
     assert len(done.stdout.splitlines()) == 1
     assert "Traceback" not in done.stderr
+
+
+def test_a_password_can_stay_out_of_the_process_list(yolo26n: Path) -> None:
+    source = "rtsp://me:${SECRET_OF_MINE}@127.0.0.1:1/cam"
+    done = freshframe("detect", source, "--for", "1", env={"SECRET_OF_MINE": "hunter22"})
+    assert done.returncode == 1
+    assert "refused" in done.stderr
+    assert "hunter22" not in done.stderr
+    done = freshframe("detect", source, "--for", "1")
+    assert done.returncode == 2
+    assert "SECRET_OF_MINE is not set" in done.stderr
+
+
+def test_modules_in_the_current_folder_are_not_ours(tmp_path: Path, yolo26n: Path) -> None:
+    """An export runs in a process of its own; a stray random.py beside the user must not be run."""
+    (tmp_path / "random.py").write_text("raise SystemExit('hijacked')")
+    cache = tmp_path / "cache"
+    assert freshframe("models", "pull", "yolo26n", env={"FRESHFRAME_CACHE": str(cache)}).returncode == 0
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "streamer", "detect", "synthetic:?count=1", "--jsonl", "-"],
+        cwd=tmp_path,
+        env=environment({"FRESHFRAME_CACHE": str(cache)}),
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 1
 
 
 # ---- what users get wrong

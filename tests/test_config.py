@@ -22,7 +22,7 @@ from streamer.errors import ConfigError
 from streamer.sources.address import parse_address
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
-CAMERA = "cameras: {gate: {source: 'usb:0'}}\n"
+CAMERA = "cameras: {gate: {source: 'rtsp://192.0.2.1/s'}}\n"
 PUBLIC = "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID"  # the keys of RFC 26's examples
 SECRET = "D:)Q[IlAW!ahhC2ac:9*A}h:p?([4%wOTJ%JR%cs"
 

@@ -109,3 +109,21 @@ def test_a_part_is_cut_alongside(seed: int) -> None:
         np.testing.assert_array_equal(part.observed, np.asarray(whole.observed)[rows])
         np.testing.assert_array_equal(part.extra["keypoints"], whole.extra["keypoints"][rows])
         assert not part.xyxy.flags.writeable
+
+
+def test_a_detector_may_use_its_arrays_again() -> None:
+    boxes, scores = np.ones((2, 4), np.float32), np.ones(2, np.float32)
+    seen = Detections(("thing",), boxes, scores, np.zeros(2, np.int32), track_id=[1, 2])  # type: ignore[arg-type]
+    boxes[:] = 7
+    scores[:] = 0
+    assert (seen.xyxy == 1).all()
+    assert (seen.score == 1).all()
+    assert boxes.flags.writeable
+    assert seen.track_id is not None
+    assert seen.track_id.dtype == np.int64
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_boxes_are_numbers(value: float) -> None:
+    with pytest.raises(ValueError, match="finite"):
+        Detections(("thing",), np.full((1, 4), value), np.ones(1), np.zeros(1))

@@ -25,6 +25,7 @@ class Keep:
     """Keeps the results, and lets a test wait for the ones it wants."""
 
     takes = Result
+    backlog = 8  # a record
 
     def __init__(self) -> None:
         self.results: dict[str, list[Result]] = defaultdict(list)

@@ -113,14 +113,30 @@ def test_the_next_one_is_due_when_the_device_is_free_less_what_preparing_costs()
 
     device.idle(5)
     assert due() == Turn(0, 5)
-    device.started(100 * MS)
+    device.started(100 * MS, "net")
     assert due() == Turn(1, 100 * MS)  # nothing is known yet
-    device.finished(140 * MS, 40 * MS)
+    device.finished(140 * MS, 40 * MS, "net")
     assert due() == Turn(1, 140 * MS)
     preparing.add(10 * MS)
-    device.started(150 * MS)
+    device.started(150 * MS, "net")
     assert due() == Turn(2, 150 * MS + 40 * MS - 10 * MS)
     assert device.execution_s == pytest.approx(0.040)
+
+
+def test_a_quick_and_a_slow_detector_have_their_own_estimates() -> None:
+    """An average of both would have a frame prepared early, and old, whenever the slow one runs."""
+    turns = Turns()
+    device = DeviceTurns(turns.writer, Durations())
+    for _ in range(5):
+        for detector, took_ns in (("quick", 20 * MS), ("slow", 200 * MS)):
+            device.started(0, detector)
+            device.finished(0, took_ns, detector)
+    for detector, took_ns in (("quick", 20 * MS), ("slow", 200 * MS)):
+        device.started(1000 * MS, detector)
+        taken = turns.ring.take(timeout_s=0)
+        assert taken is not None
+        assert taken.item.due_ns == 1000 * MS + took_ns
+    assert device.execution_s == pytest.approx(0.200)
 
 
 # ---- a worker's two threads, on a clock that only the fakes move

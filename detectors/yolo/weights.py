@@ -106,7 +106,7 @@ def _export(weights: Weights, copy: Path, imgsz: int) -> Path:
     paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     try:
         child = subprocess.run(  # noqa: S603  (our own module, under our own interpreter)
-            [sys.executable, "-m", "detectors.yolo.export", str(copy), str(imgsz)],
+            [sys.executable, "-P", "-m", "detectors.yolo.export", str(copy), str(imgsz)],
             env={**os.environ, "PYTHONPATH": paths, "PYTHONWARNINGS": "ignore"},
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -8,8 +8,9 @@ from pathlib import Path
 import yaml
 
 from streamer.cli.wiring import build
-from streamer.config import Config, DetectorConfig, Loaded, OwnSinkConfig, read
+from streamer.config import Config, DetectorConfig, Loaded, SinkConfig, read
 from streamer.errors import ConfigError
+from streamer.sources import open_source, parse_address
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -27,7 +28,7 @@ def _check(args: argparse.Namespace) -> int:
         return 0
     try:
         loaded = read(args.config)
-        _make_own_classes(loaded.config, args.config)
+        _make_boxes(loaded.config, args.config)
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -35,17 +36,22 @@ def _check(args: argparse.Namespace) -> int:
     return 0
 
 
-def _make_own_classes(config: Config, file: Path) -> None:
-    """Make the user's own detectors and sinks, as `run` would: that opens nothing."""
+def _make_boxes(config: Config, file: Path) -> None:
+    """Make sources and sinks, and detectors of one's own, as `run` would: that opens nothing."""
     sys.path.append(str(file.resolve().parent))
+    problems = []
+    for name, camera in config.cameras.items():
+        try:
+            open_source(parse_address(camera.source), live=camera.live, transport=camera.transport)
+        except ConfigError as error:
+            problems.append(f"{file}: cameras.{name}: {error}")
     models = {"model": config.model}
     models |= {
         f"cameras.{name}.model": camera.model for name, camera in config.cameras.items() if camera.model
     }
-    own: dict[str, DetectorConfig | OwnSinkConfig]
+    own: dict[str, DetectorConfig | SinkConfig]
     own = {where: model for where, model in models.items() if isinstance(model, DetectorConfig)}
-    own |= {f"sinks.{i}": sink for i, sink in enumerate(config.sinks) if isinstance(sink, OwnSinkConfig)}
-    problems = []
+    own |= {f"sinks.{i}": sink for i, sink in enumerate(config.sinks)}
     for where, part in own.items():
         try:
             build(part.use, part.arguments(), f"{file}: {where}")

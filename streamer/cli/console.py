@@ -31,4 +31,6 @@ def log_to(stream_handler: logging.Handler) -> logging.Handler:
 
 def quiet(handler: logging.Handler) -> None:
     """Undo `log_to`."""
-    logging.getLogger("freshframe").removeHandler(handler)
+    logger = logging.getLogger("freshframe")
+    logger.addHandler(logging.NullHandler())  # what a thread that was given up still says is for nobody
+    logger.removeHandler(handler)

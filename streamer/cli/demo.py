@@ -66,8 +66,7 @@ def _run(args: argparse.Namespace) -> int:
 @contextmanager
 def _cameras(clip: Path) -> Iterator[list[str]]:
     """`freshframe fakecam` in a process of its own, as a camera is; yields the addresses."""
-    command = [sys.executable, "-m", "streamer", "fakecam", *[str(clip)] * len(CAMERAS), "--port", "0"]
-    with _running(command) as process:
+    with _running("fakecam", *[str(clip)] * len(CAMERAS), "--port", "0") as process:
         assert process.stdout is not None
         lines = [process.stdout.readline().split() for _ in CAMERAS]
         if any(line[:1] != ["ready"] for line in lines):
@@ -80,7 +79,7 @@ def _cameras(clip: Path) -> Iterator[list[str]]:
 @contextmanager
 def _listening(endpoint: str) -> Iterator[None]:
     """`freshframe listen` beside us, as anybody's program would; some of its lines are shown."""
-    with _running([sys.executable, "-m", "streamer", "listen", endpoint]) as process:
+    with _running("listen", endpoint) as process:
 
         def show() -> None:
             assert process.stdout is not None
@@ -98,7 +97,9 @@ def _listening(endpoint: str) -> Iterator[None]:
 
 
 @contextmanager
-def _running(command: list[str]) -> Iterator[subprocess.Popen[str]]:
+def _running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+    # -P: what lies in the current folder is none of our modules.
+    command = [sys.executable, "-P", "-m", "streamer", *arguments]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)  # noqa: S603
     with process:
         try:

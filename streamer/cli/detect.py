@@ -5,13 +5,14 @@ import argparse
 from streamer.cli.assemble import CameraPlan, assemble
 from streamer.cli.flags import model_from_flags, sinks_from_flags
 from streamer.cli.session import positive_seconds, run
+from streamer.config.environment import fill_in
 from streamer.errors import ConfigError
 from streamer.sources.address import parse_address
 from streamer.sources.names import unique_names
 
 EXAMPLES = """\
 examples:
-  freshframe detect rtsp://192.0.2.10/stream2 --zmq tcp://127.0.0.1:5555
+  freshframe detect 'rtsp://user:${PASSWORD}@192.0.2.10/stream2' --zmq tcp://127.0.0.1:5555
   freshframe detect holiday.mp4 --jsonl found.jsonl --video found.mp4
   freshframe detect 'synthetic:?size=640x360&fps=30&seed=1' --for 10
 """
@@ -58,7 +59,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def _run(args: argparse.Namespace) -> int:
     for_s = None if args.for_s is None else positive_seconds(args.for_s)
-    addresses = [parse_address(text) for text in args.source]
+    addresses = [parse_address(text) for text in _filled_in(args.source)]
     names = unique_names(addresses, args.name)
     live_ones = [address.redacted for address in addresses if address.live]
     if args.every_frame and live_ones:
@@ -69,3 +70,11 @@ def _run(args: argparse.Namespace) -> int:
     live = True if args.live else None
     cameras = [CameraPlan(name, address, model, live) for name, address in zip(names, addresses, strict=True)]
     return run(assemble(cameras, sinks_from_flags(args)), for_s)
+
+
+def _filled_in(sources: list[str]) -> list[str]:
+    """`${NAME}` from the environment, as in a configuration: so a password stays out of the process list."""
+    filled = fill_in(sources)
+    if filled.problems:
+        raise ConfigError("; ".join(f"SOURCE: {problem.text}" for problem in filled.problems))
+    return list(filled.tree)

@@ -62,10 +62,15 @@ def _run(args: argparse.Namespace) -> int:
 
 def line(message: wire.DetectionsMessage) -> str:
     """A message as people read it."""
-    when = datetime.fromtimestamp(message.captured).astimezone().strftime("%H:%M:%S.%f")[:-3]
+    try:
+        when = datetime.fromtimestamp(message.captured).astimezone().strftime("%H:%M:%S.%f")[:-3]
+    except (OverflowError, ValueError, OSError):
+        when = "??:??:??.???"  # a time that no calendar has
     seen = listed(Counter(thing.label for thing in message.detections)) or "nothing"
     total_ms = message.latency_ms.total
-    return f"{when}  {message.camera}  frame {message.frame}  {total_ms:.0f} ms  {seen}"
+    text = f"{when}  {message.camera}  frame {message.frame}  {total_ms:.0f} ms  {seen}"
+    # Labels come from somebody else: none of them may drive the terminal.
+    return "".join(letter if letter.isprintable() else "·" for letter in text)
 
 
 def _positive(text: str) -> int:

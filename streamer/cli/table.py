@@ -35,7 +35,7 @@ class LiveTable:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
-        self._console = Console(stderr=True)
+        self._console = Console(stderr=True, markup=False, emoji=False)
         self._live: Live | None = None
         self._rates: dict[str, Rates] = {}
         self._next = 0.0
@@ -119,7 +119,7 @@ class Rates:
 
 def summary(stats: Stats, width: int) -> str:
     """The account at the end: every frame is either processed or dropped for a reason."""
-    console = Console(width=width, force_terminal=False, color_system=None)
+    console = Console(width=width, force_terminal=False, color_system=None, markup=False, emoji=False)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("camera", no_wrap=True)
     for title in ("captured", "processed", "age p50", "p99 ms"):
