@@ -58,7 +58,7 @@ def check(*arguments: str) -> int:
 def test_the_smallest_configuration(folder: Path) -> None:
     config = load(written(folder, CAMERA))
     assert config.model == ModelConfig(name="yolo26n", imgsz=640, conf=0.25)
-    assert config.cameras == {"gate": CameraConfig(source="usb:0", transport="tcp")}
+    assert config.cameras == {"gate": CameraConfig(source="rtsp://192.0.2.1/s", transport="tcp")}
     assert config.sinks == ()
 
 
