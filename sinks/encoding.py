@@ -1,5 +1,9 @@
 """One film: pictures in, an MP4 file with H.264 out."""
 
+import errno
+import fcntl
+import os
+import stat
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,9 +19,9 @@ from streamer.errors import SinkError
 TIME_BASE = Fraction(1, 90_000)
 KEYFRAME_EVERY = 2 * 90_000  # what a kill costs at most, and how far a player has to seek
 
-# `hybrid_fragmented` writes fragments, which a kill leaves playable, and turns them into an ordinary
-# file at the end, which everything can play.
-CONTAINER = {"movflags": "hybrid_fragmented+frag_keyframe", "flush_packets": "1"}
+# Fragments, one for each keyframe: a kill leaves them playable, and nothing is kept in memory for an
+# index at the end (72 bytes a frame would be 190 MB for a day at 30 fps).
+CONTAINER = {"movflags": "frag_keyframe+empty_moov+default_base_moof", "flush_packets": "1"}
 # No B-frames and no look-ahead: at one frame a second the encoder would keep ten seconds to itself, and
 # a kill would take them. One thread: the cores are the network's.
 CODEC = {"preset": "veryfast", "crf": "23", "tune": "zerolatency", "threads": "1"}
@@ -34,11 +38,17 @@ class Film:
         self._first_ns: int | None = None
         self._last_pts = -1
         self._keyframe_pts: int | None = None
+        self._failed = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            self._claim = _claimed(path)
+        except OSError as error:
+            raise self._failure(error) from error
+        try:
             self._container = av.open(str(path), "w", format="mp4", container_options=CONTAINER)
             self._stream = self._container.add_stream("libx264", options=CODEC)
         except (av.FFmpegError, OSError) as error:
+            os.close(self._claim)
             raise self._failure(error) from error
         assert isinstance(self._stream, VideoStream)
         self._set_up(self._stream)
@@ -68,7 +78,8 @@ class Film:
     def close(self) -> None:
         """Finish the file. Once."""
         try:
-            self._container.mux(self._stream.encode())
+            if not self._failed:  # FFmpeg crashes when it is flushed into a file that refused its header
+                self._container.mux(self._stream.encode())
         except (av.FFmpegError, OSError) as error:
             raise self._failure(error) from error
         finally:
@@ -79,6 +90,8 @@ class Film:
             self._container.close()
         except (av.FFmpegError, OSError) as error:
             raise self._failure(error) from error
+        finally:
+            os.close(self._claim)
 
     def _set_up(self, stream: VideoStream) -> None:
         stream.width, stream.height = (side + side % 2 for side in self.size)
@@ -89,4 +102,23 @@ class Film:
         context.color_primaries = context.color_trc = context.colorspace = BT709
 
     def _failure(self, error: OSError | av.FFmpegError) -> SinkError:
+        self._failed = True
         return SinkError(f"{self._path} cannot be written: {(error.strerror or str(error)).lower()}")
+
+
+def _claimed(path: Path) -> int:
+    """Hold the file against other runs, by a lock that ends with this descriptor. Raises OSError."""
+    # Not blocking: opening a pipe would wait for its reader, in native code that no signal reaches.
+    claim = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o644)
+    refusal = None
+    if stat.S_ISREG(os.fstat(claim).st_mode):
+        try:
+            fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            refusal = OSError(errno.EBUSY, "another run is writing it; choose another path")
+    else:
+        refusal = OSError(errno.EINVAL, "it is not an ordinary file")
+    if refusal is not None:
+        os.close(claim)
+        raise refusal
+    return claim

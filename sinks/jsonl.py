@@ -33,7 +33,7 @@ class JsonLines:
 
     def __enter__(self) -> Self:
         if self._path == "-":
-            if sys.stdout is None:
+            if sys.stdout is None or not _writable(sys.stdout.fileno()):
                 raise SinkError("stdout is closed; write to a file instead")
             self._fd = sys.stdout.fileno()
             return self
@@ -90,6 +90,10 @@ class JsonLines:
     @property
     def _name(self) -> str:
         return "stdout" if self._path == "-" else self._path
+
+
+def _writable(fd: int) -> bool:
+    return fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
 
 
 def _why(error: OSError) -> str:

@@ -1,6 +1,5 @@
 """Boxes and labels on a picture, readable on any background and at any size."""
 
-import colorsys
 from collections.abc import Sequence
 
 import cv2
@@ -11,9 +10,14 @@ from streamer.detections import Detections
 
 Colour = tuple[int, int, int]  # BGR
 
-# Steps of the golden ratio round the colour circle: neighbours in number are far apart in colour,
-# however many there are.
-GOLDEN = 0.618033988749895
+# Each the farthest from all before it in CIELAB, among those bright (L* > 45) and colourful (C* > 38)
+# enough for boxes: any two of the first 12 are 43 apart, of all 24 32; hues in equal steps have twins at 12.
+COLOURS: Sequence[Colour] = (
+    *((34, 255, 34), (255, 0, 170), (0, 68, 255), (255, 204, 0), (34, 119, 102), (187, 119, 255)),
+    *((0, 238, 255), (221, 102, 51), (187, 255, 68), (119, 170, 255), (153, 238, 221), (34, 170, 34)),
+    *((68, 51, 204), (204, 17, 238), (255, 187, 221), (119, 153, 34), (0, 170, 255), (85, 255, 187)),
+    *((238, 119, 204), (255, 255, 0), (0, 85, 170), (187, 119, 0), (0, 170, 170), (255, 85, 102)),
+)
 
 BLACK: Colour = (0, 0, 0)
 WHITE: Colour = (255, 255, 255)
@@ -25,8 +29,8 @@ def draw(pixels: NDArray[np.uint8], seen: Detections, *, caption: str | None = N
     """A copy of the picture, (H, W, 3) uint8 BGR, with boxes, labels and a caption at the top left.
 
     Lines and letters grow with the picture's shorter side. A colour belongs to a class, or to a
-    track where there is one. Boxes that a tracker only predicts are drawn thin. Labels keep clear of
-    each other while there is room.
+    track where there is one. Boxes that a tracker only predicts are dashed. Labels keep clear of each
+    other while there is room.
     """
     picture = pixels.copy()
     height, width = picture.shape[:2]
@@ -39,7 +43,8 @@ def draw(pixels: NDArray[np.uint8], seen: Detections, *, caption: str | None = N
     order = np.argsort(-sizes, kind="stable").tolist()
     for i in order:
         predicted = seen.observed is not None and not seen.observed[i]
-        _box(picture, boxes[i].tolist(), _colour(seen, i), 1 if predicted else line)
+        draw_box = _dashed_box if predicted else _box
+        draw_box(picture, boxes[i].tolist(), _colour(seen, i), line)
     if caption:
         plates.add(caption, (0, 0, width, height), BLACK)
     for i in order:
@@ -50,10 +55,7 @@ def draw(pixels: NDArray[np.uint8], seen: Detections, *, caption: str | None = N
 
 def colour(number: int) -> Colour:
     """The colour of a class or track, always the same one."""
-    # Two levels of brightness and colourfulness besides, for when there are many.
-    value = 1.0 if number % 2 == 0 else 0.8
-    red, green, blue = colorsys.hsv_to_rgb((0.33 + number * GOLDEN) % 1.0, 0.85, value)
-    return round(blue * 255), round(green * 255), round(red * 255)
+    return COLOURS[number % len(COLOURS)]
 
 
 def _colour(seen: Detections, i: int) -> Colour:
@@ -70,6 +72,18 @@ def _box(picture: NDArray[np.uint8], box: Sequence[int], colour: Colour, line: i
     # A dark rim shows the box on a background of its own colour.
     cv2.rectangle(picture, (x1, y1), (x2, y2), BLACK, line + 2)
     cv2.rectangle(picture, (x1, y1), (x2, y2), colour, line)
+
+
+def _dashed_box(picture: NDArray[np.uint8], box: Sequence[int], colour: Colour, line: int) -> None:
+    x1, y1, x2, y2 = box
+    cv2.rectangle(picture, (x1, y1), (x2, y2), BLACK, line + 2)
+    dash = 4 * line
+    for x in range(x1, x2 + 1, 2 * dash):
+        for y in (y1, y2):
+            cv2.line(picture, (x, y), (min(x + dash, x2), y), colour, line)
+    for y in range(y1, y2 + 1, 2 * dash):
+        for x in (x1, x2):
+            cv2.line(picture, (x, y), (x, min(y + dash, y2)), colour, line)
 
 
 class Plates:
@@ -93,8 +107,9 @@ class Plates:
         self._taken.append((x, y, *corner))
         cv2.rectangle(self._picture, (x, y), corner, fill, cv2.FILLED)
         blue, green, red = fill
-        # Relative brightness as people see it (ITU-R BT.601).
-        ink = BLACK if 0.299 * red + 0.587 * green + 0.114 * blue > 128 else WHITE
+        # Brightness as people see it (ITU-R BT.601). From 100 on black is the better ink by WCAG's measure:
+        # on any of COLOURS the contrast is 4:1 or more.
+        ink = BLACK if 0.299 * red + 0.587 * green + 0.114 * blue > 100 else WHITE
         base = x + pad, y + pad + round(0.82 * letter)
         cv2.putText(self._picture, text, base, ink, self._font, letter, _REGULAR, wrap=(0, 1 << 20))
 

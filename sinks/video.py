@@ -16,13 +16,17 @@ from streamer.wire import WallClock
 
 CAMERA = "{camera}"
 
+# FFmpeg's MP4 writer keeps the time between two frames in 31 bits, 6.6 hours at 90 kHz; beyond that it
+# writes a wrong one and says nothing (seen with PyAV 18.1).
+LONGEST_GAP_NS = 6 * 3600 * 1_000_000_000
+
 
 class AnnotatedVideo:
     """Writes H.264 in MP4, one file per camera, with the frames' own time stamps.
 
-    `{camera}` in the path stands for the camera's name. A change of the picture's size begins another
-    file: `gate.mp4`, `gate-2.mp4`, or the next number that no camera has. A file that a kill cut off can
-    be played up to its last two seconds. Raises SinkError.
+    `{camera}` in the path stands for the camera's name. A change of the picture's size, or six hours
+    without a frame, begins another file: `gate.mp4`, `gate-2.mp4`, or the next number that no camera
+    has. A file that a kill cut off can be played up to its last two seconds. Raises SinkError.
     """
 
     takes = Result
@@ -34,6 +38,7 @@ class AnnotatedVideo:
         if Path(self._path).suffix.lower() != ".mp4":
             raise ConfigError(f"video {self._path!r}: the file is MP4; end its name in .mp4")
         self._films: dict[str, Film] = {}
+        self._last_ns: dict[str, int] = {}
         self._begun: set[Path] = set()
 
     def __enter__(self) -> Self:
@@ -47,8 +52,11 @@ class AnnotatedVideo:
             raise SinkError(
                 f"{self._path} cannot be written: {(error.strerror or str(error)).lower()}"
             ) from error
-        if Path(self._path).is_dir():
+        path = Path(self._path)
+        if path.is_dir():
             raise SinkError(f"{self._path} is a folder; give a file's path in it, such as {CAMERA}.mp4")
+        if path.exists() and not path.is_file():
+            raise SinkError(f"{self._path} cannot be written: it is not an ordinary file")
         return self
 
     def __exit__(
@@ -69,9 +77,11 @@ class AnnotatedVideo:
         """Draw and encode one result."""
         frame = result.frame
         film = self._films.get(frame.camera)
-        if film is None or film.size != frame.size:
+        gap_ns = frame.scene_ns - self._last_ns.get(frame.camera, frame.scene_ns)
+        if film is None or film.size != frame.size or gap_ns > LONGEST_GAP_NS:
             film = self._next_film(frame, film)
         film.write(draw(frame.picture.bgr(), result.detections, caption=caption(frame)), frame.scene_ns)
+        self._last_ns[frame.camera] = frame.scene_ns
 
     def _next_film(self, frame: Frame, before: Film | None) -> Film:
         if before is not None:

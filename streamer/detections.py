@@ -55,11 +55,16 @@ class Detections:
                 raise ValueError(f"extra[{name!r}] must have {n} rows like xyxy, not {rows}")
         if not (np.isfinite(self.xyxy).all() and np.isfinite(self.score).all()):
             raise ValueError("xyxy and score must be finite numbers")
+        if n and not 0 <= float(self.score.min()) <= float(self.score.max()) <= 1:
+            raise ValueError(f"score must be in 0…1, not {self.score.min()}…{self.score.max()}")
         if n and not 0 <= int(self.class_id.min()) <= int(self.class_id.max()) < len(self.labels):
             raise ValueError(
                 f"class_id must index labels (0…{len(self.labels) - 1}), "
                 f"not {int(self.class_id.min())}…{int(self.class_id.max())}"
             )
+        for class_id in set(self.class_id.tolist()):
+            if not isinstance(self.labels[class_id], str):
+                raise ValueError(f"labels must be texts, not {self.labels[class_id]!r}")  # noqa: TRY004
 
     def _arrays(self) -> list[NDArray[Any]]:
         given = (self.xyxy, self.score, self.class_id, self.track_id, self.observed, *self.extra.values())

@@ -21,8 +21,8 @@ from streamer.wired import Wired
 _log = logging.getLogger("freshframe")
 
 # Ctrl-C ends within two seconds; a thread that hangs in native code longer than this is given up.
-STOP_S = 1.5
-FLUSH_S = 0.3  # for the sinks to close, where a device hangs
+STOP_S = 1.2
+FLUSH_S = 0.2  # for the sinks to close, where a device hangs
 SINKS_OPEN_S = 15.0
 
 

@@ -5,15 +5,15 @@ while `infer` has the device; between them lies a ring with one place, and the t
 overlap from buying staleness. Tracking and sinks come after, in other threads.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
 from streamer.clock import Clock
 from streamer.contracts import Detector, StagedDetector
 from streamer.detections import Detections
-from streamer.errors import DetectorError
+from streamer.errors import DetectorError, FreshframeError
 from streamer.failures import Failures
 from streamer.frame import Frame, View
 from streamer.lane import Taken
@@ -88,7 +88,7 @@ class Worker:
         try:
             with ExitStack() as opened:
                 for detector in detectors:
-                    opened.enter_context(detector)
+                    opened.enter_context(_named(detector))
                 self.ready = True
                 self._device.idle(self._clock.now_ns())
                 self._look_at_all(out)
@@ -224,6 +224,20 @@ def model_info(detector: Detector) -> ModelInfo:
     """What a detector says of itself, or its class's name."""
     info = getattr(detector, "info", None)
     return info if isinstance(info, ModelInfo) else ModelInfo(type(detector).__name__)
+
+
+@contextmanager
+def _named(detector: Detector) -> Iterator[None]:
+    """The detector opened; what it raises then says whose it is."""
+    with ExitStack() as opened:
+        try:
+            opened.enter_context(detector)
+        except FreshframeError:
+            raise
+        except Exception as error:
+            name = type(detector).__name__
+            raise DetectorError(f"{name} cannot be opened: {type(error).__name__}: {error}") from error
+        yield
 
 
 def _places(detector: object) -> int:

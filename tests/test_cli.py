@@ -1,6 +1,7 @@
 """The command line from outside: outputs, exit statuses, and what it says to mistakes."""
 
 import json
+import os
 import re
 import signal
 import socket
@@ -306,4 +307,123 @@ def test_it_stops_at_once_beside_a_camera_that_hangs(yolo26n: Path) -> None:
             process.stdout.readline()
             process.send_signal(signal.SIGINT)
             _, said = process.communicate(timeout=5)
+    assert process.returncode == 0, said
+
+
+def test_a_recording_is_not_written_over(tmp_path: Path, yolo26n: Path) -> None:
+    clip = video(tmp_path / "in.mp4")
+    before = clip.read_bytes()
+    for flag in ("--jsonl", "--video"):
+        done = freshframe("detect", clip, flag, clip)
+        assert done.returncode == 2, done.stderr
+        assert "is the recording to be read" in done.stderr
+    assert clip.read_bytes() == before
+
+
+def test_one_file_for_two_sinks_names_both_flags(tmp_path: Path) -> None:
+    out = tmp_path / "out.mp4"
+    done = freshframe("detect", "synthetic:?count=1", "--jsonl", out, "--video", out)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("target", ["pipe.mp4", "/dev/full"])
+def test_a_film_goes_into_an_ordinary_file(tmp_path: Path, yolo26n: Path, target: str) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    (tmp_path / "full.mp4").symlink_to("/dev/full")
+    path = tmp_path / ("full.mp4" if target == "/dev/full" else target)
+    done = freshframe("detect", "synthetic:?count=3", "--video", path)
+    assert done.returncode == 2, done.stderr
+    assert "not an ordinary file" in done.stderr
+
+
+def test_names_with_brackets_are_shown_as_they_are(tmp_path: Path, yolo26n: Path) -> None:
+    done = freshframe("detect", "synthetic:?count=3", "d[/x]/no[bold].mp4", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert done.stderr.count("d[/x]/no[bold].mp4") == 2, "in the message and in the account"
+
+
+@pytest.mark.parametrize(
+    ("redirection", "status"),
+    [(">&-", 2), ("2>&-", 0), (">/dev/full", 1), ("2>/dev/full", 0), ("<&-", 0)],
+)
+def test_streams_that_are_closed_or_full(yolo26n: Path, redirection: str, status: int) -> None:
+    command = f"{sys.executable} -m streamer detect 'synthetic:?count=3' --imgsz 320 --jsonl - {redirection}"
+    done = subprocess.run(
+        ["bash", "-c", command], env=environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+ODD = """
+class NoWrite:
+    from streamer import Result as takes
+    def __enter__(self): return self
+    def __exit__(self, *exc): ...
+
+class Raising(NoWrite):
+    def __init__(self): raise KeyError("nothing here")
+    def write(self, result): ...
+
+class Leaving(NoWrite):
+    def __init__(self): raise SystemExit(7)
+    def write(self, result): ...
+
+class Telling(NoWrite):
+    def write(self, result): raise RuntimeError("rtsp://me:hunter22@192.0.2.1/x \\x1b]0;title\\x07")
+
+number = 7
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("NoWrite", "has no write"),
+        ("Raising", "nothing here"),
+        ("Leaving", "SystemExit"),
+        ("number", "is a int, not a class"),
+        ("Nobody", "has no 'Nobody'"),
+    ],
+)
+def test_a_class_of_ones_own_that_cannot_be_used(folder: Path, name: str, text: str) -> None:
+    (folder / "odd.py").write_text(ODD)
+    path = config(folder, '{use: "mine:Siren", label: bright}', f'{{use: "odd:{name}"}}')
+    for command in ("check", "run"):
+        done = freshframe(command, path)
+        assert done.returncode == 2, done.stderr
+        assert text in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_nothing_that_others_say_shows_a_password_or_drives_the_terminal(folder: Path) -> None:
+    (folder / "odd.py").write_text(ODD)
+    path = config(folder, '{use: "mine:Siren", label: bright}', '{use: "odd:Telling"}')
+    done = freshframe("run", path)
+    assert done.returncode == 0, done.stderr
+    assert "hunter22" not in done.stderr
+    assert "\x1b" not in done.stderr
+    assert "sink Telling: 0 results written" in done.stderr
+
+
+SLOW = """
+class Slow(NoWrite):
+    def __enter__(self):
+        import time
+        print("opening", flush=True)
+        time.sleep(60)
+    def write(self, result): ...
+"""
+
+
+def test_a_signal_while_a_sink_opens_ends_it(folder: Path) -> None:
+    (folder / "odd.py").write_text(ODD + SLOW)
+    path = config(folder, '{use: "mine:Siren", label: bright}', '{use: "odd:Slow"}')
+    with started("run", path) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "opening\n"
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=5)
     assert process.returncode == 0, said

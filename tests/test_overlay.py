@@ -1,7 +1,9 @@
 """The overlay: pure, readable, inside the picture, in stable colours."""
 
 import threading
+from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,7 +18,8 @@ LABELS = ("person", "car", "Straße", "行人")
 def seen(*boxes: tuple[float, float, float, float], track: list[int] | None = None) -> Detections:
     count = len(boxes)
     tracks = None if track is None else np.array(track)
-    return Detections(LABELS, np.array(boxes), np.full(count, 0.87), np.arange(count) % len(LABELS), tracks)
+    scores, classes = np.full(count, 0.87, np.float32), np.arange(count, dtype=np.int32) % len(LABELS)
+    return Detections(LABELS, np.array(boxes, np.float32), scores, classes, tracks)
 
 
 def test_it_is_pure() -> None:
@@ -76,10 +79,25 @@ def test_any_picture_any_box_any_text(
 
 
 def test_colours_are_stable_and_far_apart() -> None:
-    colours = np.array([colour(i) for i in range(12)], float)
-    assert colour(3) == colour(3)
-    apart = np.abs(colours[:, None] - colours[None]).sum(axis=2) + 1000 * np.eye(12)
-    assert apart.min() > 50
+    colours = np.array([[colour(i) for i in range(24)]], np.float32) / 255
+    lab = cv2.cvtColor(colours, cv2.COLOR_BGR2LAB)[0]  # CIELAB: 2.3 is just noticeable
+    apart = np.linalg.norm(lab[:, None] - lab[None], axis=2) + 1000 * np.eye(24)
+    assert apart[:12, :12].min() > 40
+    assert apart.min() > 30
+    assert colour(-1) == colour(23) == colour(2**40 * 24 - 1)
+
+
+@pytest.mark.parametrize("height", [48, 180, 359, 720])
+def test_a_predicted_box_is_dashed_at_any_size(height: int) -> None:
+    pixels = np.full((height, height * 16 // 9, 3), 255, np.uint8)
+    whole = seen((height * 0.2, height * 0.5, height * 0.9, height * 0.9))
+    dashed = replace(whole, observed=np.array([False]))
+    right = round(height * 0.9)
+    of_colour = [
+        (draw(pixels, one)[height // 2 : right, right] == colour(0)).all(axis=1) for one in (whole, dashed)
+    ]
+    assert of_colour[0].mean() > 0.6
+    assert 0.25 < of_colour[1].mean() / of_colour[0].mean() < 0.85
 
 
 @pytest.mark.parametrize("background", [0, 128, 255])

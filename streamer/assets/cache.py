@@ -21,7 +21,10 @@ class NotServed(AssetError):
 def cache_folder() -> Path:
     """FRESHFRAME_CACHE, or else the user's cache folder of this platform."""
     folder = os.environ.get("FRESHFRAME_CACHE") or platformdirs.user_cache_dir("freshframe", appauthor=False)
-    return Path(folder).expanduser().absolute()
+    try:
+        return Path(folder).expanduser().absolute()
+    except RuntimeError as error:
+        raise AssetError(f"FRESHFRAME_CACHE={folder}: {error}; give a folder that can be written") from error
 
 
 def place(asset: Asset) -> Path:

@@ -6,8 +6,10 @@ It imports neither detectors nor sinks: what it wires it finds by "module:Class"
 import argparse
 import importlib
 import os
+import signal
 import sys
 import threading
+import traceback
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -19,7 +21,13 @@ COMMANDS = ("detect", "run", "check", "listen", "models", "fakecam", "demo")
 
 def program() -> NoReturn:
     """The command `freshframe`: ends the process with the exit status of `main`."""
-    status = main()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, from the first moment on
+    _open_streams()
+    try:
+        status = main()
+    except Exception:  # a bug of ours: said as such, and the end is the same as otherwise
+        traceback.print_exc()
+        status = 1
     if any(thread.daemon for thread in threading.enumerate()):
         # A thread that was given up still hangs in native code. Taking the interpreter down round it
         # would crash (PyAV wakes into freed memory), so the process ends without that.
@@ -44,7 +52,30 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever read our output has gone (`| head`); Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a full disk behind stdout
+        say(f"the output cannot be written: {(error.strerror or str(error)).lower()}")
+        return 1
     return status
+
+
+def _open_streams() -> None:
+    """A stream that the shell closed (`>&-`) must be none that a sink opens next.
+
+    stdout becomes one that cannot be written, so that what was to go there is an error; stdin and
+    stderr lead nowhere.
+    """
+    for number, mode in ((0, os.O_RDONLY), (1, os.O_RDONLY), (2, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            nowhere = os.open(os.devnull, mode)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - for good
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - for good
 
 
 def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from streamer.camera import Camera
@@ -10,9 +11,10 @@ from streamer.cli.wiring import YOLO, build
 from streamer.config.model import DetectorConfig, ModelConfig
 from streamer.config.sink import SinkConfig
 from streamer.contracts import Detector
+from streamer.errors import ConfigError
 from streamer.pipeline import Pipeline
 from streamer.sources import open_source
-from streamer.sources.address import Address
+from streamer.sources.address import Address, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class CameraPlan:
 
 def assemble(cameras: Sequence[CameraPlan], sinks: Sequence[SinkConfig]) -> Pipeline:
     """Make every box, opening nothing. Raises ConfigError, AssetError, DetectorError."""
+    _spare_recordings(cameras, sinks)
     pipeline = Pipeline(on_status=Announcer())
     detectors: dict[str, Detector] = {}
     for plan in cameras:
@@ -41,7 +44,7 @@ def assemble(cameras: Sequence[CameraPlan], sinks: Sequence[SinkConfig]) -> Pipe
         name = _unique(
             sink.use.rpartition(":")[2], [other.use.rpartition(":")[2] for other in sinks[:number]]
         )
-        made = build(sink.use, _given(sink), f"sinks[{number}]")
+        made = build(sink.use, _given(sink), f"sinks[{number}]", needs="write")
         pipeline.sink(made, name, required=sink.required)
     return pipeline
 
@@ -50,11 +53,23 @@ def detector_for(model: ModelConfig | DetectorConfig) -> Detector:
     """The detector that a model's configuration describes."""
     made: Detector
     if isinstance(model, DetectorConfig):
-        made = build(model.use, model.arguments(), "model")
+        made = build(model.use, model.arguments(), "model", needs="detect")
     else:
         arguments = model.model_dump()
         made = build(YOLO, {"name_or_path": arguments.pop("name"), **arguments}, "model")
     return made
+
+
+def _spare_recordings(cameras: Sequence[CameraPlan], sinks: Sequence[SinkConfig]) -> None:
+    """Refuse to write over what is to be read: a slip of the hand must not cost a recording."""
+    read = [plan.address for plan in cameras if plan.address.kind in (Kind.FILE, Kind.PICTURES)]
+    for sink in sinks:
+        path = getattr(sink, "path", "-")
+        for plan in cameras:
+            written = Path(path.replace("{camera}", plan.name))
+            for address in read:
+                if written.exists() and Path(address.text).exists() and written.samefile(address.text):
+                    raise ConfigError(f"{sink.use}: {written} is the recording to be read; write elsewhere")
 
 
 def _given(sink: SinkConfig) -> dict[str, Any]:

@@ -54,7 +54,12 @@ def _make_boxes(config: Config, file: Path) -> None:
     own |= {f"sinks.{i}": sink for i, sink in enumerate(config.sinks)}
     for where, part in own.items():
         try:
-            build(part.use, part.arguments(), f"{file}: {where}")
+            build(
+                part.use,
+                part.arguments(),
+                f"{file}: {where}",
+                needs="detect" if isinstance(part, DetectorConfig) else "write",
+            )
         except ConfigError as error:
             problems.append(str(error))
     if problems:

@@ -18,7 +18,7 @@ from streamer.cli.console import say
 from streamer.cli.session import run
 from streamer.config.model import ModelConfig
 from streamer.config.sink import JsonlConfig, VideoConfig, ZmqConfig
-from streamer.errors import Cause, SourceError
+from streamer.errors import Cause, ConfigError, SourceError
 from streamer.sources.address import parse_address
 
 CAMERAS = ("street", "corner")
@@ -42,7 +42,10 @@ def _run(args: argparse.Namespace) -> int:
     with shown() as progress:
         clip = fetch(find("bikes"), progress=progress)
         fetch(find("yolo26n"), progress=progress)
-    args.out.mkdir(parents=True, exist_ok=True)
+    try:
+        args.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--out {args.out}: {(error.strerror or str(error)).lower()}") from error
     say("playing a clip as two live RTSP cameras, looking at them with YOLO26n…")
     endpoint = f"tcp://127.0.0.1:{_free_port()}"
     with _cameras(clip) as urls:

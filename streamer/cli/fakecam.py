@@ -4,7 +4,8 @@ import argparse
 import os
 import sys
 
-from streamer.errors import ConfigError
+from streamer.cli.console import say
+from streamer.errors import ConfigError, SinkError
 from streamer.fakecam import serve
 
 
@@ -28,16 +29,20 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _run(args: argparse.Namespace) -> int:
-    serve(
-        args.clip,
-        host=args.host,
-        port=args.port,
-        user=args.user,
-        password=_password(args),
-        log=args.log,
-        control_port=args.control,
-        ready=_say_ready,
-    )
+    try:
+        serve(
+            args.clip,
+            host=args.host,
+            port=args.port,
+            user=args.user,
+            password=_password(args),
+            log=args.log,
+            control_port=args.control,
+            ready=_say_ready,
+        )
+    except SinkError as error:  # its log, while it was running
+        say(str(error))
+        return 1
     return 0
 
 
@@ -58,6 +63,6 @@ def _say_ready(url: str) -> None:
 
 
 def _port(text: str) -> int:
-    if not text.isdigit() or int(text) > 65535:
+    if not text.isdecimal() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"found {text!r}, allowed is 0 to 65535")
     return int(text)

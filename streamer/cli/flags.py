@@ -55,11 +55,14 @@ def _checked(tree: dict[str, Any], sink_flags: list[str]) -> Config:
     except ValidationError as error:
         lines = []
         for problem in problems_in(error, {}):
-            if problem.path[0] == "sinks":
-                assert isinstance(problem.path[1], int)
-                flag = sink_flags[problem.path[1]]
-            else:
-                key = str(problem.path[1])
-                flag = "--model" if key == "name" else f"--{key}"
+            match problem.path:
+                case ("sinks", int(number), *_):
+                    flag = sink_flags[number]
+                case ("model", "name", *_):
+                    flag = "--model"
+                case ("model", key, *_):
+                    flag = f"--{key}"
+                case _:  # of several flags together
+                    flag = " ".join(sink_flags)
             lines.append(f"{flag}: {problem.text}")
         raise ConfigError("; ".join(lines)) from error

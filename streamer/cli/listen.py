@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from streamer import wire
-from streamer.cli.console import say
+from streamer.cli.console import say, shown
 from streamer.cli.session import TICK_S, Stop, positive_seconds
 from streamer.cli.table import listed
 from streamer.cli.wiring import SUBSCRIBER, build
@@ -68,9 +68,7 @@ def line(message: wire.DetectionsMessage) -> str:
         when = "??:??:??.???"  # a time that no calendar has
     seen = listed(Counter(thing.label for thing in message.detections)) or "nothing"
     total_ms = message.latency_ms.total
-    text = f"{when}  {message.camera}  frame {message.frame}  {total_ms:.0f} ms  {seen}"
-    # Labels come from somebody else: none of them may drive the terminal.
-    return "".join(letter if letter.isprintable() else "·" for letter in text)
+    return shown(f"{when}  {message.camera}  frame {message.frame}  {total_ms:.0f} ms  {seen}")
 
 
 def _positive(text: str) -> int:

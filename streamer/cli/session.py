@@ -4,6 +4,8 @@ import logging
 import signal
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from streamer.camera import Camera, State
@@ -22,6 +24,7 @@ class Stop:
 
     def __init__(self) -> None:
         self.asked = False
+        self.interrupts = False  # raise KeyboardInterrupt: for while something may block
 
     def __enter__(self) -> "Stop":
         self._before = {
@@ -37,6 +40,8 @@ class Stop:
         # Nothing but a flag: the main thread may hold any lock at this moment.
         self.asked = True
         signal.signal(number, signal.SIG_DFL)
+        if self.interrupts:
+            raise KeyboardInterrupt
 
 
 def run(pipeline: Pipeline, for_s: float | None) -> int:
@@ -44,18 +49,30 @@ def run(pipeline: Pipeline, for_s: float | None) -> int:
     table = LiveTable(pipeline)
     handler = log_to(table.log_handler)
     try:
-        with Stop() as stop, pipeline:
+        with Stop() as stop, closing_at_the_end(pipeline):
+            stop.interrupts = True  # a sink may take long to open
+            pipeline.__enter__()
+            stop.interrupts = False
             deadline = None if for_s is None else time.monotonic() + for_s
             with table:
                 while not pipeline.wait(TICK_S):
                     table.tick()
                     if stop.asked or (deadline is not None and time.monotonic() >= deadline):
                         break
-        stopped = stop.asked
     finally:
         quiet(handler)
-    sys.stderr.write(summary(pipeline.stats(), table.width))
-    return _status(pipeline, stopped=stopped)
+    with suppress(OSError):
+        sys.stderr.write(summary(pipeline.stats(), table.width))
+    return _status(pipeline, stopped=stop.asked)
+
+
+@contextmanager
+def closing_at_the_end(pipeline: Pipeline) -> Iterator[None]:
+    """Leave the pipeline, also when a signal came while it was being entered."""
+    try:
+        yield
+    finally:
+        pipeline.__exit__(None, None, None)
 
 
 class Announcer:
@@ -84,11 +101,12 @@ class Announcer:
 
 
 def _status(pipeline: Pipeline, *, stopped: bool) -> int:
-    if pipeline.error is not None:
+    stats = pipeline.stats()
+    if pipeline.error is not None and (stats.ready or not stopped):
         say(str(pipeline.error))
-        # A class that the model does not know shows only when the model has been loaded.
-        return 2 if isinstance(pipeline.error, ConfigError) else 1
-    cameras = pipeline.stats().cameras
+        # What is wrong with a model shows only when it is loaded: that is before anything was looked at.
+        return 1 if stats.ready else 2
+    cameras = stats.cameras
     if any(camera.failed for camera in cameras):
         return 1
     if not stopped and not any(camera.captured for camera in cameras):

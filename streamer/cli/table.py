@@ -1,5 +1,6 @@
 """What people watch while it runs, and the account at the end."""
 
+import io
 import logging
 import sys
 import time
@@ -15,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streamer.camera import State
+from streamer.cli.console import shown
 from streamer.pipeline import Pipeline
 from streamer.stats import CameraStats, Stats
 
@@ -87,7 +89,9 @@ class LiveTable:
                 _ms(camera.age_p50_ms),
                 _ms(camera.age_p99_ms),
                 listed(camera.dropped),
-                Text(camera.status.why, style="yellow") if camera.status.why else listed(camera.objects),
+                Text(shown(camera.status.why), style="yellow")
+                if camera.status.why
+                else shown(listed(camera.objects)),
             )
         return table
 
@@ -119,7 +123,8 @@ class Rates:
 
 def summary(stats: Stats, width: int) -> str:
     """The account at the end: every frame is either processed or dropped for a reason."""
-    console = Console(width=width, force_terminal=False, color_system=None, markup=False, emoji=False)
+    text = io.StringIO()
+    console = Console(file=text, width=width, color_system=None, markup=False, emoji=False)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("camera", no_wrap=True)
     for title in ("captured", "processed", "age p50", "p99 ms"):
@@ -134,15 +139,14 @@ def summary(stats: Stats, width: int) -> str:
             _ms(camera.age_p50_ms),
             _ms(camera.age_p99_ms),
             listed(camera.dropped),
-            camera.status.why,
+            shown(camera.status.why),
         )
-    with console.capture() as text:
-        console.print(table)
-        for sink in stats.sinks:
-            lost = f", dropped {listed(sink.dropped)}" if sink.dropped else ""
-            why = f": {sink.why}" if sink.why else ""
-            console.print(f"sink {sink.name}: {sink.written} results written{lost}{why}", highlight=False)
-    return "\n".join(line.rstrip() for line in text.get().splitlines()) + "\n"
+    console.print(table)
+    for sink in stats.sinks:
+        lost = f", dropped {listed(sink.dropped)}" if sink.dropped else ""
+        why = f": {shown(sink.why)}" if sink.why else ""
+        console.print(f"sink {sink.name}: {sink.written} results written{lost}{why}", highlight=False)
+    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
 
 
 def listed(counts: Mapping[str, int]) -> str:

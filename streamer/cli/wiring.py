@@ -17,8 +17,11 @@ YOLO = "detectors.yolo:Yolo"
 SUBSCRIBER = "sinks.subscriber:Subscriber"
 
 
-def build(use: str, arguments: Mapping[str, Any], what: str) -> Any:
-    """Make an object of the class called `use`. Raises ConfigError: what is wrong, what is allowed."""
+def build(use: str, arguments: Mapping[str, Any], what: str, needs: str = "__enter__") -> Any:
+    """Make an object of the class called `use`, which `needs` a method of that name to be of use.
+
+    Raises ConfigError: what is wrong, what is allowed.
+    """
     if use == "window":
         raise ConfigError(f"{what}: the window is not there yet; allowed: {', '.join(SINKS)}")
     path = SINKS.get(use, use)
@@ -33,21 +36,30 @@ def build(use: str, arguments: Mapping[str, Any], what: str) -> Any:
         raise ConfigError(f"{what}: there is no module {error.name!r} (wanted for {use!r})") from error
     except AttributeError as error:
         raise ConfigError(f"{what}: module {module_name} has no {class_name!r}") from error
-    except Exception as error:  # somebody's module may fail in any way
+    except (Exception, SystemExit) as error:  # somebody's module may fail in any way
         raise ConfigError(
             f"{what}: importing {module_name} failed: {type(error).__name__}: {error}"
         ) from error
     _check(kind, use, arguments, what)
     try:
-        return kind(**arguments)
+        made = kind(**arguments)
     except FreshframeError:
         raise
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{what}: {use}: {error}") from error
+    except (Exception, SystemExit) as error:
+        raise ConfigError(f"{what}: {use}: {type(error).__name__}: {error}") from error
+    missing = [name for name in ("__enter__", "__exit__", needs) if not callable(getattr(made, name, None))]
+    if missing:
+        raise ConfigError(f"{what}: {use} has no {', no '.join(missing)}; it needs each of them")
+    return made
 
 
 def _check(kind: Any, use: str, arguments: Mapping[str, Any], what: str) -> None:
-    signature = inspect.signature(kind)
+    if not callable(kind):
+        raise ConfigError(f"{what}: {use} is a {type(kind).__name__}, not a class")
+    try:
+        signature = inspect.signature(kind)
+    except (TypeError, ValueError):
+        return  # a class written in C tells nothing: it has to be tried
     try:
         signature.bind(**arguments)
     except TypeError as error:

@@ -16,6 +16,7 @@ from streamer.config.schema import Config
 from streamer.errors import ConfigError
 
 MAX_BYTES = 256 * 1024
+MOST_SAID = 20  # problems; more is a wall that nobody reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,9 @@ def read(path: str | os.PathLike[str]) -> Loaded:
         known = {problem.path for problem in problems}
         problems += [found for found in problems_in(error, filled.hidden) if found.path not in known]
     if problems:
-        raise ConfigError("\n".join(_lines(file, document, problems)))
+        lines = list(_lines(file, document, problems))
+        more = [f"{file}: and {len(lines) - MOST_SAID} more"] if len(lines) > MOST_SAID else []
+        raise ConfigError("\n".join(lines[:MOST_SAID] + more))
     return Loaded(config, filled.hidden)
 
 

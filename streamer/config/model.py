@@ -23,6 +23,10 @@ def _network(name: str, info: ValidationInfo) -> str:
     return beside(name, info) if is_file else name
 
 
+Label = Annotated[str, Field(min_length=1)]
+Classes = Annotated[tuple[Label, ...], Field(strict=False, min_length=1)]
+
+
 class ModelConfig(Part):
     """A network out of the catalogue or of a file."""
 
@@ -31,9 +35,7 @@ class ModelConfig(Part):
     )
     imgsz: int = Field(default=640, ge=32, le=4096, multiple_of=32, description="longer input side, pixels")
     conf: float = Field(default=0.25, ge=0, le=1, description="lowest score that is reported")
-    classes: Annotated[tuple[str, ...], Field(strict=False, min_length=1)] | None = Field(
-        default=None, description="labels that are reported; null: all"
-    )
+    classes: Classes | None = Field(default=None, description="labels that are reported; null: all")
     engine: Literal["auto", "onnx", "torch"] = "auto"
     device: str = Field(default="auto", pattern=DEVICE, description="auto, cpu or cuda:N")
     trust_weights: bool = Field(default=False, description="load an unknown file, which can run any code")

@@ -117,8 +117,8 @@ def explain_file(error: av.FFmpegError, address: Address) -> SourceError:
 
 def no_video(address: Address, found: list[str]) -> SourceError:
     """There are streams, but none with video."""
-    kinds = ", ".join(sorted(set(found))) or "nothing"
-    return SourceError(Cause.CODEC, f"{address.redacted}: no video stream in it, only {kinds}")
+    only = f", only {', '.join(sorted(set(found)))}" if found else ""
+    return SourceError(Cause.CODEC, f"{address.redacted}: no video stream in it{only}")
 
 
 def no_decoder(address: Address) -> SourceError:
