@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 from collections import Counter
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -38,6 +39,7 @@ class JsonLines:
             self._fd = sys.stdout.fileno()
             return self
         try:
+            Path(self._path).parent.mkdir(parents=True, exist_ok=True)
             # Not blocking, for a pipe that nobody reads would hold up the start for ever.
             flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
             fd = os.open(self._path, flags, 0o644)

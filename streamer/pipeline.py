@@ -7,6 +7,7 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
+from streamer.announcer import Announcer
 from streamer.camera import Camera
 from streamer.clock import Clock, MonotonicClock
 from streamer.contracts import Detector, Sink
@@ -36,18 +37,20 @@ class Pipeline:
 
     Cameras that share a detector share its batches; detectors on the same device share a worker.
     `stop`, `stats` and `wait` may be called from any thread, the rest from the one that runs it.
-    `on_status` is told of each change of a camera's state, in that camera's thread.
+    `on_status` is told of each change of a camera's state, in that camera's thread; by default they are
+    logged under "freshframe".
     """
 
     def __init__(
         self, *, on_status: Callable[[Camera], None] | None = None, clock: Clock | None = None
     ) -> None:
         self._clock = clock or MonotonicClock()
-        self._on_status = on_status or _nobody_listens
+        self._on_status = on_status or Announcer()
         self._cameras: dict[str, tuple[Camera, Detector]] = {}
         self._legs: list[Leg] = []
         self._wired: Wired | None = None
         self._threads = Threads(self._fail)
+        self._started = False
         self.error: BaseException | None = None  # what ended the run
 
     def add(self, camera: Camera, detector: Detector) -> None:
@@ -86,6 +89,7 @@ class Pipeline:
         self._wired = wired = Wired(self._cameras, self._legs, self._clock)
         try:
             self._open_sinks()
+            self._started = True
             self._start(wired)
         except BaseException:
             for leg in self._legs:
@@ -159,6 +163,7 @@ class Pipeline:
             age_p99_ms=percentile_ms(ages_ns, 0.99),
             objects=objects,
             failed=camera.error is not None,
+            live=camera.source.live,
         )
 
     def _open_sinks(self) -> None:
@@ -183,8 +188,8 @@ class Pipeline:
 
     def _leg_left(self, leg: Leg) -> None:
         """A sink has gone. When it was required, or the last one, the close runs upstream."""
-        if leg.error is None:
-            return
+        if leg.error is None or not self._started:
+            return  # where it could not even be opened, `__enter__` says so
         if leg.required or all(other.error is not None for other in self._legs):
             self._fail(leg.error)
         else:
@@ -196,7 +201,3 @@ class Pipeline:
             if not isinstance(error, FreshframeError):
                 _log.error("a thread failed unexpectedly", exc_info=error)
         self.stop()
-
-
-def _nobody_listens(camera: Camera) -> None:
-    """Told of a camera's change of state where nobody asked."""

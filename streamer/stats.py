@@ -21,6 +21,7 @@ class CameraStats:
     age_p50_ms: float | None  # age of the frame at the start of inference, over the last 1024
     age_p99_ms: float | None
     objects: Mapping[str, int]  # in the latest result, by label
+    live: bool  # its old frames are dropped; False: every frame counts
     failed: bool  # a recording that could not be read to its end
 
     @property

@@ -63,6 +63,7 @@ class Latency(msgspec.Struct, frozen=True):
 class DetectionsMessage(msgspec.Struct, frozen=True, kw_only=True):
     """What was seen in one frame of one camera. Times are Unix seconds; a file's are its own."""
 
+    schema: Literal["freshframe.detections/1"]
     session: str
     camera: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
     epoch: Count
@@ -82,7 +83,6 @@ class DetectionsMessage(msgspec.Struct, frozen=True, kw_only=True):
     dropped: dict[str, int]
     quality: list[str]
     detections: list[Thing]
-    schema: Literal["freshframe.detections/1"]
 
 
 class WallClock:

@@ -756,6 +756,56 @@ class TestStart:
             FakeCam([clip], user="ann")
         assert threading.active_count() == 1 or "fakecam" not in {t.name for t in threading.enumerate()}
 
+    def test_a_user_with_a_colon(self, clip: Path) -> None:
+        with pytest.raises(ConfigError, match="'a:b' has a ':'"):
+            FakeCam([clip], user="a:b", password="c")
+
+    def test_what_cannot_be_had_is_said_before_clips_are_encoded(
+        self, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        slow = write_clip(tmp_path / "slow.avi", codec="mpeg4")
+        log = tmp_path / "log"
+        log.write_text("of an earlier run")
+        with FakeCam([clip], control_port=0) as cam:
+            for words in ({"port": cam.port}, {"control_port": cam.control_port}, {"log": tmp_path}):
+                with pytest.raises(ConfigError):
+                    FakeCam([slow], **words).__enter__()
+        with pytest.raises(SourceError, match="this is a folder"):
+            FakeCam([slow, tmp_path], log=log).__enter__()
+        assert log.read_text() == "of an earlier run"
+        assert capsys.readouterr().err == ""
+
+    def test_without_file_descriptors_it_says_so_once(self, clip: Path) -> None:
+        program = (
+            "import resource, sys; from streamer.fakecam import serve\n"
+            "resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))\n"
+            "serve([sys.argv[1]], host='127.0.0.1', port=0, user=None, password=None, log=None,"
+            " control_port=None, ready=lambda url: print('ready', url, flush=True))"
+        )
+        clients: list[Client] = []
+        with subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", program, str(clip)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            assert process.stdout
+            try:
+                url = process.stdout.readline().removeprefix("ready ").strip()
+                for _ in range(100):
+                    clients.append(Client(url))
+                assert clients[0].ask("OPTIONS")[0] == 200
+                for client in clients[:90]:
+                    client.__exit__()
+                assert clients[-1].ask("OPTIONS")[0] == 200  # once there is room again
+                process.terminate()
+                said = process.communicate(timeout=10)[1]
+            finally:
+                process.kill()
+                for client in clients:
+                    client.__exit__()
+        assert re.fullmatch(r"fakecam: clients have to wait: too many open files.*\n", said)
+
     def test_ipv6(self, clip: Path) -> None:
         try:
             socket.create_server(("::1", 0), family=socket.AF_INET6).close()

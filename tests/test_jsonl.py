@@ -53,10 +53,11 @@ def test_two_runs_do_not_mix(tmp_path: Path) -> None:
     assert [m.frame for m in wire.read_jsonl(path)] == [0, 1]
 
 
-@pytest.mark.parametrize("where", ["nowhere/out.jsonl", "."])
+@pytest.mark.parametrize("where", ["file/out.jsonl", "."])
 def test_what_cannot_be_opened_is_said(tmp_path: Path, where: str) -> None:
+    (tmp_path / "file").touch()
     with (
-        pytest.raises(SinkError, match=r"cannot be written: (no such file|is a directory)"),
+        pytest.raises(SinkError, match=r"cannot be written: (file exists|is a directory)"),
         JsonLines(tmp_path / where),
     ):
         pass
@@ -137,3 +138,9 @@ def test_a_reader_that_goes_away_is_an_error_of_the_sink_only(tmp_path: Path) ->
         os.close(reader)
         with pytest.raises(SinkError, match="whoever read it has gone"):
             sink.write(result(1))
+
+
+def test_the_folder_is_made(tmp_path: Path) -> None:
+    with JsonLines(tmp_path / "new" / "folder" / "out.jsonl") as sink:
+        sink.write(result(0))
+    assert len(list(wire.read_jsonl(tmp_path / "new" / "folder" / "out.jsonl"))) == 1

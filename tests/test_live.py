@@ -153,6 +153,8 @@ def test_a_wrong_password_is_failed_and_never_shown(clip: Path) -> None:
 def test_a_server_that_nobody_here_wrote(codec: str, transport: str) -> None:
     with gst_camera(codec) as url, watching({"gst": url}, transport) as (_, keep):
         keep.more("gst", 45)
+        # A sender report comes within five seconds (RFC 3550, 6.2).
+        keep.wait(lambda: keep.results["gst"][-1].frame.source_ns is not None)
     results = keep.results["gst"]
     assert {result.frame.size for result in results} == {(640, 360)}
     assert results[-1].frame.source_ns is not None, "its sender reports tell its clock"

@@ -9,6 +9,7 @@ import pytest
 from source_clips import failure, read
 
 from streamer.errors import Cause
+from streamer.sources import pictures
 from streamer.sources.image_header import picture_size
 
 
@@ -32,6 +33,57 @@ def test_a_folder_without_pictures(tmp_path: Path) -> None:
         error, _ = failure(f"{text}/" if text == tmp_path / "missing/" else text)
         assert error.cause is Cause.NOT_FOUND
         assert ".jpg" in str(error)
+
+
+def test_a_pattern_finds_what_the_shell_finds(tmp_path: Path) -> None:
+    names = ["1.jpg", "a/2.jpg", "a/b/3.jpg", "a/[x]/4.png", "a/.git/5.jpg", ".git/6.jpg", "a/c.jpg/7.jpg"]
+    for width, name in enumerate(names, 1):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(tmp_path / name), np.zeros((9, width, 3), np.uint8))
+    (tmp_path / "link").symlink_to(tmp_path / "a")
+    for pattern, widths in {
+        "**/*.jpg": [1, 2, 3, 7],
+        "**": [1, 4, 2, 3, 7],
+        "**/**/b/*": [3],
+        "a/**/*.jpg": [2, 3, 7],
+        "link/*.jpg": [2],
+        "*/?.jpg": [2, 2],
+        "a/../*.jpg": [1],
+        "a/[[]x]/*": [4],
+        "**x/*": [],
+        "**.jpg": [1],
+        "a/.git/*": [5],
+        "a/.g*/*": [5],
+        "*.jpg/*": [],
+        "a/*.jpg/nothing/*": [],
+        "[z-a]*": [],
+    }.items():
+        if widths:
+            found = [one.picture.size[0] for one in read(f"{tmp_path}/{pattern}")]
+            assert sorted(found) == sorted(widths), pattern
+        else:
+            assert "no pictures there" in str(failure(f"{tmp_path}/{pattern}")[0])
+
+
+@pytest.mark.timeout(20)
+def test_links_in_a_circle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cv2.imwrite(str(tmp_path / "a.jpg"), np.zeros((9, 9, 3), np.uint8))
+    for number in range(9):
+        (tmp_path / f"loop{number}").symlink_to(tmp_path)
+    assert len(read(f"{tmp_path}/**/*.jpg")) == 1
+    monkeypatch.setattr(pictures, "_MOST_ENTRIES", 10_000)
+    error, _ = failure(f"{tmp_path}/*/*/*/*/*/*/*/*/*.jpg")
+    assert error.cause is Cause.NOT_FOUND
+    assert "more than 10000 entries" in str(error)
+
+
+def test_names_in_errors_can_be_printed(tmp_path: Path) -> None:
+    for name in ("é\x1b[2J.jpg", "new\nline.jpg", "\udcff.jpg"):
+        (tmp_path / name).write_bytes(b"")
+    text = str(failure(tmp_path)[0])
+    assert text.isprintable()
+    for name in ("é\\x1b[2J.jpg", "new\\nline.jpg", "\\udcff.jpg"):
+        assert name in text
 
 
 def test_unreadable_pictures_are_named_after_the_others(tmp_path: Path) -> None:

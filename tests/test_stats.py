@@ -34,5 +34,6 @@ def test_in_flight_is_what_is_left() -> None:
         age_p99_ms=None,
         objects={},
         failed=False,
+        live=True,
     )
     assert camera.in_flight == 2

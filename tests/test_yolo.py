@@ -2,9 +2,11 @@
 
 import importlib
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -116,6 +118,11 @@ def test_labels_are_numbered_where_the_model_states_none(network: Make) -> None:
         ({"shape": ("batch", 3, "side")}, "takes"),
         ({"shape": (4, 3, 64, 64)}, "exactly 4"),
         ({"shape": (1, 3, 64, "width")}, "fixed"),
+        ({"shape": (1, 3, 0, 0)}, "0x0; allowed are sides from 32 to 4096"),
+        ({"shape": (1, 3, 64, 31)}, "31x64; allowed"),
+        ({"shape": (1, 3, 60_000, 60_000)}, "60000x60000; allowed"),
+        ({"output": np.zeros((2, 1, 6))}, r"\(2, 1, 6\); allowed is \(1, …\)"),
+        ({"output": np.zeros(())}, "shape"),
         ({"dtype": TensorProto.DOUBLE}, "takes"),
         ({"output": np.zeros((1, 3549, 85))}, "shape"),
         ({"output": np.zeros((1, 84, 8400)), "names": "{0: 'cat'}"}, "shape"),
@@ -231,8 +238,10 @@ def test_corrupt_weights_leave_nothing(
     path = tmp_path / "broken.pt"
     path.write_bytes(yolo26n.read_bytes()[:100_000])
     yolo = Yolo(path, engine=engine, device="cpu", trust_weights=True)
-    with pytest.raises(DetectorError, match=r"model broken .* damaged"), yolo:
+    with pytest.raises(DetectorError, match=r"model broken .*broken\.pt: .*damaged") as caught, yolo:
         pass
+    assert ".loading-" not in str(caught.value)
+    assert "yolo predict" not in str(caught.value)
     assert remains(cache) == []
     assert not list(tmp_path.glob(".loading-*"))
 
@@ -259,6 +268,120 @@ def test_a_cache_that_cannot_be_written(cache: Path, yolo26n: Path) -> None:
     cache.write_text("a file where the folder should be")
     with pytest.raises(DetectorError, match="cannot be exported into"), Yolo(yolo26n, engine="onnx"):
         pass
+
+
+STRANGERS = {
+    "list": ["no", "network"],
+    "empty": {"model": None},
+    "yolov5": b"\x80\x02cmodels.yolo\nModel\n.",  # a pickle of a class whose module nobody has
+}
+
+
+@pytest.mark.parametrize("name", STRANGERS)
+def test_no_word_of_private_files_and_of_others_commands(
+    name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path, content = tmp_path / "strange.pt", STRANGERS[name]
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        importlib.import_module("torch").save(content, path)
+    with pytest.raises(DetectorError, match=r"strange\.pt: .*Ultralytics'") as caught:
+        Yolo(path, engine="torch", device="cpu", trust_weights=True).__enter__()
+    for word in (".loading-", "yolo predict", "ERROR", "Recommend"):
+        assert word not in str(caught.value)
+
+
+def test_a_damaged_export_is_made_anew(cache: Path, yolo26n: Path) -> None:
+    damaged = cache / "engines" / f"{resolve(yolo26n, trust_weights=False).sha256}-onnxruntime-64-fp32.onnx"
+    damaged.parent.mkdir(parents=True)
+    damaged.write_bytes(b"half an expo")
+    killed = cache / "engines" / ".loading-killed"
+    killed.mkdir()
+    (killed / "weights.pt").write_bytes(b"a run that was killed left this")
+    with Yolo(yolo26n, imgsz=64, engine="onnx", device="cpu") as yolo:
+        assert len(yolo.labels) == 80
+    assert remains(cache) == [damaged.name]
+
+
+EXPORTING = """
+import os, sys, threading
+from pathlib import Path
+from detectors.yolo import Yolo
+from streamer.errors import DetectorError
+
+def enter():
+    try:
+        Yolo(sys.argv[1], imgsz=64, engine="onnx", device="cpu").__enter__()
+    except DetectorError as error:
+        print(error, flush=True)
+    ended.set()
+
+ended = threading.Event()
+threading.Thread(target=enter, daemon=True).start()
+try:
+    ended.wait(50)
+except KeyboardInterrupt:
+    ended.wait(1)
+    print("interrupted", flush=True)
+    os._exit(0)
+"""
+# In the exporting process, which so tells its id, and then neither gets on nor ends by itself.
+STUCK = """
+import os, sys, threading
+if "detectors.yolo.export" in sys.orig_argv:
+    import importlib
+    def stuck(name, package=None, load=importlib.import_module):
+        if name == "ultralytics.nn.tasks":
+            with open(os.environ["CHILD"] + ".new", "w") as file:
+                file.write(str(os.getpid()))
+            os.rename(os.environ["CHILD"] + ".new", os.environ["CHILD"])
+            threading.Event().wait()
+        return load(name, package)
+    importlib.import_module = stuck
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT])
+def test_the_exporting_process_ends_with_its_parent(
+    number: signal.Signals, tmp_path: Path, yolo26n: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(STUCK)
+    child_file = tmp_path / "child"
+    paths = os.pathsep.join((str(tmp_path), str(Path(__file__).resolve().parents[1])))
+    with subprocess.Popen(
+        [sys.executable, "-c", EXPORTING, str(yolo26n)],
+        env={**os.environ, "PYTHONPATH": paths, "CHILD": str(child_file)},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as parent:
+        try:
+            eventually(child_file.exists)
+            child = int(child_file.read_text())
+            send = os.killpg if number == signal.SIGINT else os.kill  # Ctrl-C goes to the whole group
+            send(parent.pid, number)
+            said, _ = parent.communicate(timeout=20)
+        finally:
+            parent.kill()
+    assert said == ("interrupted\n" if number == signal.SIGINT else "")
+    eventually(lambda: not runs(child))
+
+
+def eventually(condition: Callable[[], bool], timeout_s: float = 20) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+        # Its new parent may be slow to bury it.
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except (ProcessLookupError, FileNotFoundError):
+        return False
 
 
 AUDIT = """

@@ -2,11 +2,14 @@
 
     python -m detectors.yolo.export PATH IMGSZ
 
-Whoever starts it has checked the weights' hash. The last line on stderr says why it could not.
+Whoever starts it has checked the weights' hash, and holds a pipe open that is its stdin: when that
+is closed, it ends at once. The last line on stderr says why it could not.
 """
 
 import importlib
+import os
 import sys
+import threading
 from pathlib import Path
 
 from detectors.yolo.engine import check_imgsz
@@ -15,6 +18,7 @@ from streamer.errors import FreshframeError
 
 
 def main() -> None:
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     path, imgsz = Path(sys.argv[1]), int(sys.argv[2])
     try:
         network = load(path)
@@ -31,6 +35,12 @@ def main() -> None:
     }
     exporter = importlib.import_module("ultralytics.engine.exporter").Exporter
     exporter(overrides={"mode": "export", "verbose": False, **wanted})(model=network.model)
+
+
+def _end_with_parent() -> None:
+    while os.read(0, 1):
+        pass
+    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -44,9 +44,7 @@ def load(path: Path) -> Network:
     try:
         model, _ = tasks.load_checkpoint(path)
     except Exception as error:
-        # Whatever a damaged pickle raises; ultralytics' texts are long and speak of its own commands.
-        what = str(error).strip().splitlines() or [type(error).__name__]
-        raise DetectorError(f"the weights are damaged or not Ultralytics': {what[0][:300]}") from error
+        raise DetectorError(f"the weights are damaged or not Ultralytics'{_reason(error)}") from error
     task = getattr(model, "task", None)
     if task != "detect" or not isinstance(model, tasks.DetectionModel):
         raise DetectorError(f"these weights are for the task {task!r}; only 'detect' can be run here")
@@ -58,3 +56,10 @@ def load(path: Path) -> Network:
     if hasattr(model, "end2end"):
         model.end2end = False
     return Network(model, check_labels(model.names, "the weights"), max(int(model.stride.max()), 32))
+
+
+def _reason(error: Exception) -> str:
+    """What a damaged pickle raised. Ultralytics' own texts are long and advise commands of its own."""
+    cause = error.__cause__ or error
+    text = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
+    return "" if "ltralytics" in text else f": {text[:300]}"

@@ -16,6 +16,7 @@ from detectors.yolo.engine import check_labels
 from streamer.errors import DetectorError
 
 DTYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
+SIDES = (32, 4096)  # pixels that a fixed input may have: from one stride to what fits into memory
 LONGEST_METADATA = 1_000_000  # characters; a thousand labels are 20,000
 
 
@@ -57,6 +58,9 @@ class OnnxEngine:
         if isinstance(height, int) != isinstance(width, int):
             raise DetectorError(f"{self._path} has one free and one fixed side, {shape}; export it anew")
         self.shape = (height, width) if isinstance(height, int) else None
+        if self.shape and not SIDES[0] <= min(self.shape) <= max(self.shape) <= SIDES[1]:
+            text = f"{self._path} takes pictures of {width}x{height}"
+            raise DetectorError(f"{text}; allowed are sides from {SIDES[0]} to {SIDES[1]}")
         if isinstance(batch, int) and batch != 1:
             raise DetectorError(f"{self._path} is made for batches of exactly {batch}; export it with 1")
 
@@ -95,6 +99,9 @@ class OnnxEngine:
         except Exception as error:  # its own exceptions share no base but Exception
             text = f"the network failed on an input of {staged.shape}: {_first_line(error)}"
             raise DetectorError(text) from error
+        shape, count = np.shape(output), len(staged)
+        if shape[:1] != (count,):
+            raise DetectorError(f"the network's output has the shape {shape}; allowed is ({count}, …) here")
         self._buffers.give(staged)
         return np.asarray(output, np.float32)
 

@@ -3,7 +3,9 @@
 Nothing is downloaded here: what is not in the cache is an error that says how to get it.
 """
 
+import logging
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,8 +19,11 @@ import filelock
 from streamer import assets
 from streamer.errors import ConfigError, DetectorError
 
+_log = logging.getLogger("freshframe")
+
 EXPORT_TIMEOUT_S = 900
 SUFFIXES = (".pt", ".onnx")
+PRIVATE = ".loading-"  # what folders with private copies are called
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +68,23 @@ def resolve(name_or_path: str | os.PathLike[str], *, trust_weights: bool) -> Wei
 def private_copy(weights: Weights, folder: Path | None = None) -> Iterator[Path]:
     """The verified bytes in a file that only this process knows, gone afterwards: load this one.
 
-    Whoever swaps the original after the look changes nothing. Raises AssetError, DetectorError.
+    Whoever swaps the original after the look changes nothing. A DetectorError from the block names
+    the original instead of the copy. Raises AssetError, DetectorError.
     """
     # Trust was decided by `resolve`; here it must be those bytes still.
     content, sha256 = assets.read_weights(weights.path, trust_weights=True)
     if sha256 != weights.sha256:
         raise DetectorError(f"{weights.path} was changed while it was being loaded; start again")
-    with tempfile.TemporaryDirectory(prefix=".loading-", dir=folder) as private:
+    with tempfile.TemporaryDirectory(prefix=PRIVATE, dir=folder) as private:
         copy = Path(private) / "weights.pt"
         copy.write_bytes(content)
-        yield copy
+        try:
+            yield copy
+        except DetectorError as error:
+            text = str(error)
+            for name in (str(copy), str(copy.resolve()), private):
+                text = text.replace(name, weights.path.name)
+            raise DetectorError(f"{weights.path}: {text}") from error
 
 
 def exported(weights: Weights, imgsz: int) -> Path:
@@ -89,6 +101,8 @@ def exported(weights: Weights, imgsz: int) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(folder / ".lock", timeout=EXPORT_TIMEOUT_S):
             if not target.exists():
+                _sweep(folder)
+                _log.info("%s: being made ready for ONNX Runtime, once; a few seconds", weights.name)
                 with private_copy(weights, folder) as copy:
                     made = _export(weights, copy, imgsz)
                     with made.open("rb+") as file:
@@ -101,25 +115,47 @@ def exported(weights: Weights, imgsz: int) -> Path:
     return target
 
 
+def discard(export: Path) -> None:
+    """Delete an export that turned out to be damaged. Raises DetectorError."""
+    try:
+        export.unlink(missing_ok=True)
+    except OSError as error:
+        text = f"{export} is damaged and cannot be deleted: {error.strerror}; delete it yourself"
+        raise DetectorError(text) from error
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what runs left that were killed; who holds the lock is the only one that exports."""
+    for left in folder.glob(f"{PRIVATE}*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
 def _export(weights: Weights, copy: Path, imgsz: int) -> Path:
     root = str(Path(__file__).resolve().parents[2])
     paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-    try:
-        child = subprocess.run(  # noqa: S603  (our own module, under our own interpreter)
+    with tempfile.TemporaryFile() as stderr:
+        # A Ctrl-C in the terminal is for us alone, hence the session. The child lives as long as its
+        # stdin is open, so that it ends with us however we end.
+        with subprocess.Popen(  # noqa: S603  (our own module, under our own interpreter)
             [sys.executable, "-P", "-m", "detectors.yolo.export", str(copy), str(imgsz)],
             env={**os.environ, "PYTHONPATH": paths, "PYTHONWARNINGS": "ignore"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=EXPORT_TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise DetectorError(f"{weights.name}: its export took more than {EXPORT_TIMEOUT_S} s") from error
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            start_new_session=True,
+        ) as child:
+            try:
+                child.wait(EXPORT_TIMEOUT_S)
+            except subprocess.TimeoutExpired as error:
+                text = f"{weights.name}: its export took more than {EXPORT_TIMEOUT_S} s"
+                raise DetectorError(text) from error
+            finally:
+                child.kill()
+        stderr.seek(0)
+        said = stderr.read().decode(errors="replace")
     made = copy.with_suffix(".onnx")
     if child.returncode or not made.exists():
-        said = [line.strip() for line in child.stderr.splitlines() if line.strip()]
-        why = said[-1] if said else f"the exporting process ended with status {child.returncode}"
-        raise DetectorError(f"{weights.name} ({weights.path}) cannot be exported for ONNX Runtime: {why}")
+        lines = [line.strip() for line in said.splitlines() if line.strip()]
+        why = lines[-1][:300] if lines else f"the exporting process ended with status {child.returncode}"
+        raise DetectorError(f"{weights.name} cannot be exported for ONNX Runtime: {why}")
     return made

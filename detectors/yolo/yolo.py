@@ -2,9 +2,10 @@
 
 import importlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,7 +15,7 @@ from detectors.yolo.devices import choose, max_batch
 from detectors.yolo.engine import Engine, check_imgsz, choose_classes
 from detectors.yolo.letterbox import Fit, draw, fit, fit_fixed
 from detectors.yolo.postprocess import Boxes, Layout, decode, layout
-from detectors.yolo.weights import exported, private_copy, resolve
+from detectors.yolo.weights import discard, exported, private_copy, resolve
 from streamer.detections import Detections
 from streamer.errors import ConfigError, DetectorError
 from streamer.frame import View
@@ -125,11 +126,18 @@ class Yolo:
             with private_copy(self._weights) as path:
                 engine = module.TorchEngine(path, self.device)
         else:
-            pickled = self._weights.sha256 is not None
-            engine = module.OnnxEngine(
-                exported(self._weights, self._imgsz) if pickled else self._weights.path
-            )
+            engine = self._load_onnx(module.OnnxEngine)
         return engine
+
+    def _load_onnx(self, engine: Callable[[Path], Engine]) -> Engine:
+        if self._weights.sha256 is None:
+            return engine(self._weights.path)
+        path = exported(self._weights, self._imgsz)
+        try:
+            return engine(path)
+        except DetectorError:  # a disk that was full, a write that was cut off: it can be made again
+            discard(path)
+        return engine(exported(self._weights, self._imgsz))
 
     def _warm(self, engine: Engine, size: tuple[int, int]) -> tuple[int, ...]:
         canvas = engine.canvas(1, self._fit(engine, size).shape)

@@ -11,6 +11,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import NoReturn
 
 from streamer.cli.console import say
@@ -84,6 +85,8 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
         prog="freshframe",
         description="Real-time video stream analyzer: what you act on is fresh, and it is true.",
     )
+    if arguments[:1] == ["--version"]:
+        parser.add_argument("--version", action="version", version=f"freshframe {version('freshframe')}")
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     asked = [name for name in COMMANDS if name in arguments[:1]]
     for name in asked or COMMANDS:

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from streamer.camera import Camera
-from streamer.cli.session import Announcer
 from streamer.cli.wiring import YOLO, build
 from streamer.config.model import DetectorConfig, ModelConfig
-from streamer.config.sink import SinkConfig
+from streamer.config.sink import SinkConfig, VideoConfig
 from streamer.contracts import Detector
 from streamer.errors import ConfigError
 from streamer.pipeline import Pipeline
@@ -31,8 +30,9 @@ class CameraPlan:
 
 def assemble(cameras: Sequence[CameraPlan], sinks: Sequence[SinkConfig]) -> Pipeline:
     """Make every box, opening nothing. Raises ConfigError, AssetError, DetectorError."""
+    _check_films(cameras, sinks)
     _spare_recordings(cameras, sinks)
-    pipeline = Pipeline(on_status=Announcer())
+    pipeline = Pipeline()
     detectors: dict[str, Detector] = {}
     for plan in cameras:
         key = plan.model.model_dump_json()
@@ -70,6 +70,14 @@ def _spare_recordings(cameras: Sequence[CameraPlan], sinks: Sequence[SinkConfig]
             for address in read:
                 if written.exists() and Path(address.text).exists() and written.samefile(address.text):
                     raise ConfigError(f"{sink.use}: {written} is the recording to be read; write elsewhere")
+
+
+def _check_films(cameras: Sequence[CameraPlan], sinks: Sequence[SinkConfig]) -> None:
+    for sink in sinks:
+        if isinstance(sink, VideoConfig) and len(cameras) > 1 and "{camera}" not in sink.path:
+            raise ConfigError(
+                f"video: {sink.path} cannot hold {len(cameras)} cameras; write {{camera}} into it"
+            )
 
 
 def _given(sink: SinkConfig) -> dict[str, Any]:

@@ -17,7 +17,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add `check`; it puts a function into `args.run` that gives the exit status."""
     parser = subparsers.add_parser("check", help="check a configuration and print what it comes to")
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("config", nargs="?", type=Path, metavar="CONFIG.yaml")
+    what.add_argument("config", nargs="?", type=Path, metavar="CONFIG.yaml", help="the file to check")
     what.add_argument("--schema", action="store_true", help="print the JSON Schema instead, for editors")
     parser.set_defaults(run=_check)
 

@@ -33,10 +33,32 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         metavar="SOURCE",
         help="rtsp://…, http://…, a file, a folder of pictures, synthetic:",
     )
-    add("--name", action="append", default=[], help="a camera's name, in the order of the sources")
-    add("--model", default="yolo26n", metavar="NAME|PATH", help="`freshframe models list` shows names")
-    add("--imgsz", type=int, default=640, metavar="N", help="longer side of the network's input, pixels")
-    add("--conf", type=float, default=0.25, metavar="F", help="lowest score that is reported")
+    add(
+        "--name",
+        action="append",
+        default=[],
+        help="a camera's name, in the order of the sources; may be given again",
+    )
+    add(
+        "--model",
+        default="yolo26n",
+        metavar="NAME|PATH",
+        help="`freshframe models list` shows names; default %(default)s",
+    )
+    add(
+        "--imgsz",
+        type=int,
+        default=640,
+        metavar="N",
+        help="longer side of the network's input; default %(default)s",
+    )
+    add(
+        "--conf",
+        type=float,
+        default=0.25,
+        metavar="F",
+        help="lowest score that is reported; default %(default)s",
+    )
     add("--classes", metavar="a,b", help="labels that are reported; default all")
     add("--engine", default="auto", choices=("auto", "onnx", "torch"))
     add("--device", default="auto", metavar="auto|cpu|cuda:N")
@@ -53,7 +75,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     add("--trust-weights", action="store_true", help="load a .pt file of unknown hash: it can run any code")
     add("--insecure", action="store_true", help="let anybody in the network read what --zmq publishes")
-    add("--offline", action="store_true", help="never ask the network for a model (detect never does)")
+    add(
+        "--offline",
+        action="store_true",
+        help="use what is in the cache only; `detect` fetches nothing anyway",
+    )
     parser.set_defaults(run=_run)
 
 

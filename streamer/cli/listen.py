@@ -16,6 +16,8 @@ from streamer.cli.wiring import SUBSCRIBER, build
 from streamer.errors import ConfigError
 from streamer.sources.names import check_name
 
+HINT_AFTER_S = 3.0
+
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `listen` to the command line."""
@@ -47,11 +49,16 @@ def _run(args: argparse.Namespace) -> int:
         arguments |= {"server_key": args.server_key, "secret_key": secret_key}
     deadline = None if for_s is None else time.monotonic() + for_s
     left = count
+    hint_at: float | None = time.monotonic() + HINT_AFTER_S
     with Stop() as stop, build(SUBSCRIBER, arguments, "listen") as subscriber:
         while not stop.asked and left != 0 and (deadline is None or time.monotonic() < deadline):
             message = subscriber.receive(TICK_S)
             if message is None:
+                if hint_at is not None and time.monotonic() >= hint_at:
+                    hint_at = None
+                    say(f"nothing from {args.endpoint} yet: does it run, with this camera, without keys?")
                 continue
+            hint_at = None
             sys.stdout.write((wire.encode(message).decode() if args.json else line(message)) + "\n")
             sys.stdout.flush()
             left = None if left is None else left - 1

@@ -13,7 +13,9 @@ from streamer.sources.address import parse_address
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `run` to the command line."""
     parser = subparsers.add_parser("run", help="do what a configuration says")
-    parser.add_argument("config", type=Path, metavar="CONFIG.yaml")
+    parser.add_argument(
+        "config", type=Path, metavar="CONFIG.yaml", help="`freshframe check` tells whether it is right"
+    )
     parser.add_argument("--for", dest="for_s", metavar="SECONDS", help="end after this time")
     parser.set_defaults(run=_run)
 

@@ -1,6 +1,5 @@
 """One run of a pipeline on the command line: the table, signals, the summary, the exit status."""
 
-import logging
 import signal
 import sys
 import time
@@ -8,15 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from streamer.camera import Camera, State
 from streamer.cli.console import log_to, quiet, say
 from streamer.cli.table import LiveTable, summary
 from streamer.errors import ConfigError
 from streamer.pipeline import Pipeline
 
 TICK_S = 0.1
-
-_log = logging.getLogger("freshframe")
 
 
 class Stop:
@@ -73,31 +69,6 @@ def closing_at_the_end(pipeline: Pipeline) -> Iterator[None]:
         yield
     finally:
         pipeline.__exit__(None, None, None)
-
-
-class Announcer:
-    """Says once what somebody may want to act on: a camera that fails every second says it once.
-
-    Called in the cameras' threads; each touches its own entry only.
-    """
-
-    def __init__(self) -> None:
-        self._said: dict[str, str] = {}
-
-    def __call__(self, camera: Camera) -> None:
-        status = camera.status
-        level, text = logging.INFO, ""
-        if status.state in (State.RETRYING, State.FAILED):
-            when = "trying again slowly" if status.state is State.FAILED else "trying again"
-            level, text = logging.WARNING, f"{status.why}; {when}"
-        elif camera.error is not None:
-            level, text = logging.ERROR, str(camera.error)
-        elif status.state is State.LIVE:
-            width, height = camera.size or (0, 0)
-            text = f"{'live' if camera.source.live else 'reading'}, {width}×{height}"
-        if text and self._said.get(camera.name) != text:
-            self._said[camera.name] = text
-            _log.log(level, "%s: %s", camera.name, text)
 
 
 def _status(pipeline: Pipeline, *, stopped: bool) -> int:

@@ -74,22 +74,24 @@ class LiveTable:
             table.add_column(title, no_wrap=True)
         for title in ("fps in", "inferred", "age p50", "p99 ms"):
             table.add_column(title, justify="right", no_wrap=True)
-        table.add_column("dropped")
-        table.add_column("objects now", ratio=1)
+        # One line for each camera, whatever happens: a table that jumps cannot be read.
+        table.add_column("dropped", no_wrap=True, overflow="ellipsis", ratio=1)
+        table.add_column("objects now", no_wrap=True, overflow="ellipsis", ratio=3)
         for camera in stats.cameras:
             rates = self._rates.setdefault(camera.name, Rates())
             rates.add(now, camera)
             state = camera.status.state
+            word = state.value if camera.live or state is not State.LIVE else "reading"
             warming = state is State.LIVE and not stats.ready
             table.add_row(
                 camera.name,
-                Text("model loading" if warming else state.value, style=COLOURS[state]),
+                Text("model loading" if warming else word, style=COLOURS[state]),
                 f"{rates.captured:.1f}",
                 f"{rates.processed:.1f}",
                 _ms(camera.age_p50_ms),
                 _ms(camera.age_p99_ms),
                 listed(camera.dropped),
-                Text(shown(camera.status.why), style="yellow")
+                Text(_without_address(shown(camera.status.why)), style="yellow")
                 if camera.status.why
                 else shown(listed(camera.objects)),
             )
@@ -152,6 +154,11 @@ def summary(stats: Stats, width: int) -> str:
 def listed(counts: Mapping[str, int]) -> str:
     """Counts as people read them: "3 person, 1 car"."""
     return ", ".join(f"{count} {name}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))
+
+
+def _without_address(why: str) -> str:
+    """The cause alone: which camera it is stands in the same line, and the address in the message."""
+    return why.partition(": ")[2] or why
 
 
 def _ms(value: float | None) -> str:

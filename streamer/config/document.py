@@ -69,6 +69,8 @@ def parse(text: str, file: str) -> Document:
         where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         # PyYAML's own text quotes the file, and with it passwords.
         what = _QUOTED.sub(" …", error.problem or error.context or "broken")
+        if mark and "\t" in "".join(text.splitlines()[mark.line : mark.line + 1]):
+            what += " (there is a tab in this line: YAML is indented with spaces)"
         kind = "" if isinstance(error, _TooMuch) else "not YAML: "
         raise ConfigError(f"{file}{where}: {kind}{what}") from None
     except yaml.reader.ReaderError as error:

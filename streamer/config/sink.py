@@ -89,8 +89,8 @@ class ZmqConfig(SinkConfig):
     def _refuse_an_open_door(self) -> Self:
         if not (_only_this_machine(self.endpoint) or self.curve or self.insecure):
             raise ValueError(
-                "the endpoint can be reached from other machines: give `curve:` with keys, "
-                "or `insecure: true`, or listen on 127.0.0.1"
+                "the endpoint can be reached from other machines: give keys (`curve:` in a configuration), "
+                "or allow anybody to read (`insecure: true`, --insecure), or listen on 127.0.0.1"
             )
         return self
 

@@ -46,10 +46,17 @@ class _ReorderedError(Exception):
     """Pictures do not come in the order in which they are shown."""
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+def check(path: Path) -> None:
+    """Raises SourceError where there is no file; quick."""
+    if path.is_dir():
+        raise SourceError(Cause.NOT_FOUND, f"{path}: this is a folder; a clip is a single file")
     if not path.is_file():
         raise SourceError(Cause.NOT_FOUND, f"{path}: there is no such file")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    check(path)
     try:
         # An absolute path and the whitelist keep a name or a playlist from reaching the network.
         with av.open(

@@ -23,7 +23,7 @@ class FakeCam:
     line for each frame when it is due and has been handed to all sockets there are; frames that a
     fault withholds are counted and leave a gap. `control_port` opens the control connection on the
     loopback interface. Entering reads the clips (and encodes those that need it) before it returns;
-    it raises SourceError for a clip and ConfigError for an address, a port, the log or the password.
+    it raises SourceError for a clip and ConfigError for an address, a port, the log, user or password.
     Leaving raises SinkError where the log could not be written any more.
     """
 

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import errno
 import socket
-from collections.abc import Coroutine, Iterator, Sequence
+import sys
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -13,20 +15,22 @@ from streamer.fakecam.control import LONGEST_LINE_BYTES, converse
 from streamer.fakecam.delivery import PortPair
 from streamer.fakecam.gate import Gate
 from streamer.fakecam.message import LARGEST_HEAD_BYTES
-from streamer.fakecam.recording import load
+from streamer.fakecam.recording import check, load
 from streamer.fakecam.session import Connection
 
 LOOPBACK = "127.0.0.1"
 MOST_CONNECTIONS = 256
 # The kernel grows a buffer to megabytes, which for a slow client is many seconds of old pictures.
 SEND_BUFFER_BYTES = 128 * 1024
+OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class Server:
     """RTSP cameras on one port. Entered, it holds its clips and ports; `run` serves until cancelled.
 
-    Making it raises ConfigError where there is no clip or a user without a password. Entering raises
-    SourceError where a clip cannot be read, ConfigError where an address, a port or the log cannot be had.
+    Making it raises ConfigError where there is no clip, a user without a password or one that cannot
+    be. Entering raises SourceError where a clip cannot be read, ConfigError where an address, a port or
+    the log cannot be had.
     """
 
     def __init__(
@@ -44,6 +48,10 @@ class Server:
             raise ConfigError("a test camera needs at least one clip")
         if (user is None) != (password is None):
             raise ConfigError("a user needs a password, and a password a user")
+        if user is not None and ":" in user:
+            raise ConfigError(
+                f"the user {user!r} has a ':' in it, where RTSP lets the password begin: leave it out"
+            )
         self._clips = [Path(clip) for clip in clips]
         self._address = (host, port)
         self._gate = None if user is None or password is None else Gate(user, password)
@@ -52,6 +60,7 @@ class Server:
         self._open = contextlib.ExitStack()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._connections: set[Connection] = set()
+        self._complained = False
         self.cameras: list[Camera] = []
         self.port = 0
         self.control_port: int | None = None
@@ -59,7 +68,8 @@ class Server:
     def __enter__(self) -> "Server":
         with contextlib.ExitStack() as opening:
             host, port = self._address
-            clips = [load(path) for path in self._clips]
+            for path in self._clips:
+                check(path)
             self._listener = opening.enter_context(_listening(host, port))
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
             self.port = self._listener.getsockname()[1]
@@ -68,6 +78,8 @@ class Server:
                 self._control = opening.enter_context(_listening(LOOPBACK, self._wanted_control_port))
                 self.control_port = self._control.getsockname()[1]
             log = opening.enter_context(_log(self._log_path)) if self._log_path else None
+            # Last: it may take minutes, and what cannot be had is to be said at once.
+            clips = [load(path) for path in self._clips]
             self.cameras = [Camera(index, clip, log) for index, clip in enumerate(clips)]
             self._open = opening.pop_all()
         return self
@@ -84,16 +96,13 @@ class Server:
     async def run(self) -> None:
         """Serve until cancelled. Raises SinkError where the log can no longer be written."""
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._complain)
         loop.add_reader(self._ports.rtp, self._drain, self._ports.rtp)
         loop.add_reader(self._ports.rtcp, self._drain, self._ports.rtcp)
-        rtsp = await asyncio.start_server(
-            self._accept, sock=self._listener, limit=LARGEST_HEAD_BYTES, backlog=MOST_CONNECTIONS
-        )
+        rtsp = await _served(self._accept, self._listener, LARGEST_HEAD_BYTES)
         control = None
         if self.control_port is not None:
-            control = await asyncio.start_server(
-                self._accept_control, sock=self._control, limit=LONGEST_LINE_BYTES
-            )
+            control = await _served(self._accept_control, self._control, LONGEST_LINE_BYTES)
         try:
             await _until_one_fails([camera.play() for camera in self.cameras])
         finally:
@@ -128,6 +137,16 @@ class Server:
         task.add_done_callback(self._tasks.discard)
         return task
 
+    def _complain(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Say once that there are no more file descriptors; asyncio tries again each second."""
+        error = context.get("exception")
+        if not isinstance(error, OSError) or error.errno not in OUT_OF_RESOURCES:
+            loop.default_exception_handler(context)
+        elif not self._complained:
+            self._complained = True
+            why = (error.strerror or "").lower()
+            sys.stderr.write(f"fakecam: clients have to wait: {why}; `ulimit -n` allows more\n")
+
     def _drain(self, sock: socket.socket) -> None:
         """Take in what clients send by UDP; their RTCP is a sign of life."""
         with contextlib.suppress(OSError):
@@ -136,6 +155,16 @@ class Server:
                 for connection in self._connections:
                     if connection.rtcp_address == address:
                         connection.heard()
+
+
+async def _served(
+    accept: Callable[[asyncio.StreamReader, asyncio.StreamWriter], None], sock: socket.socket, limit: int
+) -> asyncio.Server:
+    # asyncio accepts `backlog` clients at a time, and without descriptors it fails that many times,
+    # each with a timer that tries again; so that is one, and the kernel's queue is made long after.
+    server = await asyncio.start_server(accept, sock=sock, limit=limit, backlog=1)
+    sock.listen(MOST_CONNECTIONS)
+    return server
 
 
 async def _until_one_fails(plays: list[Coroutine[Any, Any, None]]) -> None:

@@ -54,7 +54,10 @@ def explain_network(error: av.FFmpegError, address: Address) -> SourceError:
         cause, text = Cause.SILENCE, "the connection timed out"
     elif isinstance(error, av.error.PermissionError) and address.kind in (Kind.HTTP, Kind.HTTPS):
         cause, text = Cause.CODEC, "answers with a playlist that leads to places that are not allowed"
-    elif text is None and isinstance(error, _UNREADABLE) and not _never_connected(error, address):
+    elif text is None and isinstance(error, _UNREADABLE) and address.kind in (Kind.RTSP, Kind.RTSPS):
+        # A camera that restarts closes connections half-way; one without a usable codec fails elsewhere.
+        text = "the connection was closed before video came, or what came is no RTSP"
+    elif text is None and isinstance(error, _UNREADABLE):
         cause, text = Cause.CODEC, "answers, but not with video that can be read"
     return SourceError(cause, f"{address.redacted}: {text or _broken(error, address)}")
 
@@ -71,11 +74,6 @@ def answered(error: av.FFmpegError) -> str | None:
         av.error.HTTPOtherClientError: "the server refused the request (4xx): does it allow this transport?",
     }
     return next((text for kind, text in answers.items() if isinstance(error, kind)), None)
-
-
-def _never_connected(error: av.FFmpegError, address: Address) -> bool:
-    """An address that the system refuses to connect to; a camera's answers fail in other ways."""
-    return isinstance(error, av.error.ArgumentError) and address.kind in (Kind.RTSP, Kind.RTSPS)
 
 
 def _broken(error: av.FFmpegError, address: Address) -> str:
