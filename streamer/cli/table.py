@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from rich.console import Console
 from rich.live import Live
@@ -22,6 +22,8 @@ from streamer.stats import CameraStats, Stats
 
 REFRESH_S = 0.25
 RATE_OVER_S = 3.0
+WIDE = 110  # columns of a terminal from which on there is room for the reasons of drops
+NUMBERS = ("fps in", "inferred", "age p50", "p99 ms")
 
 COLOURS = {
     State.CONNECTING: "yellow",
@@ -70,13 +72,16 @@ class LiveTable:
 
     def _table(self, stats: Stats, now: float) -> Table:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        for title in ("camera", "state"):
-            table.add_column(title, no_wrap=True)
-        for title in ("fps in", "inferred", "age p50", "p99 ms"):
-            table.add_column(title, justify="right", no_wrap=True)
-        # One line for each camera, whatever happens: a table that jumps cannot be read.
-        table.add_column("dropped", no_wrap=True, overflow="ellipsis", ratio=1)
-        table.add_column("objects now", no_wrap=True, overflow="ellipsis", ratio=3)
+        wide = self._console.width >= WIDE
+        # One line for each camera, whatever happens, and columns that stand still: a table that jumps
+        # cannot be read. The last column takes what is left.
+        names = max((len(camera.name) for camera in stats.cameras), default=0)
+        widths = [min(max(names, 6), 20), 8, 6, 8, 7, 6, 24 if wide else 7]
+        left = self._console.width - sum(widths) - 2 * len(widths)
+        titles = ("camera", "state", "fps in", "inferred", "age p50", "p99 ms", "dropped", "objects now")
+        for title, width in zip(titles, [*widths, max(left, 10)], strict=True):
+            justify: Literal["left", "right"] = "right" if title in NUMBERS else "left"
+            table.add_column(title, width=width, no_wrap=True, overflow="ellipsis", justify=justify)
         for camera in stats.cameras:
             rates = self._rates.setdefault(camera.name, Rates())
             rates.add(now, camera)
@@ -85,12 +90,12 @@ class LiveTable:
             warming = state is State.LIVE and not stats.ready
             table.add_row(
                 camera.name,
-                Text("model loading" if warming else word, style=COLOURS[state]),
+                Text("loading" if warming else word, style=COLOURS[state]),
                 f"{rates.captured:.1f}",
                 f"{rates.processed:.1f}",
                 _ms(camera.age_p50_ms),
                 _ms(camera.age_p99_ms),
-                listed(camera.dropped),
+                listed(camera.dropped) if wide else str(sum(camera.dropped.values())),
                 Text(_without_address(shown(camera.status.why)), style="yellow")
                 if camera.status.why
                 else shown(listed(camera.objects)),
