@@ -76,7 +76,9 @@ class Film:
             raise self._failure(error) from error
 
     def close(self) -> None:
-        """Finish the file. Once."""
+        """Finish the file, once; then it does nothing."""
+        if self._claim < 0:
+            return
         try:
             if not self._failed:  # FFmpeg crashes when it is flushed into a file that refused its header
                 self._container.mux(self._stream.encode())
@@ -91,7 +93,9 @@ class Film:
         except (av.FFmpegError, OSError) as error:
             raise self._failure(error) from error
         finally:
-            os.close(self._claim)
+            # Its number may be another thread's file by the time that somebody closes it again.
+            claim, self._claim = self._claim, -1
+            os.close(claim)
 
     def _set_up(self, stream: VideoStream) -> None:
         stream.width, stream.height = (side + side % 2 for side in self.size)
@@ -116,6 +120,8 @@ def _claimed(path: Path) -> int:
             fcntl.flock(claim, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             refusal = OSError(errno.EBUSY, "another run is writing it; choose another path")
+        except OSError:
+            pass  # a file system without locks: better unguarded than not at all
     else:
         refusal = OSError(errno.EINVAL, "it is not an ordinary file")
     if refusal is not None:

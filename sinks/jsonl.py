@@ -82,6 +82,8 @@ class JsonLines:
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise SinkError(f"{self._path} is being written by another run; choose another path") from error
+        except OSError:
+            pass  # a file system without locks: better unguarded than not at all
         os.ftruncate(self._fd, 0)
 
     def _take_back(self, written: int) -> None:

@@ -25,8 +25,8 @@ class AnnotatedVideo:
     """Writes H.264 in MP4, one file per camera, with the frames' own time stamps.
 
     `{camera}` in the path stands for the camera's name. A change of the picture's size, or six hours
-    without a frame, begins another file: `gate.mp4`, `gate-2.mp4`, or the next number that no camera
-    has. A file that a kill cut off can be played up to its last two seconds. Raises SinkError.
+    without a frame, begins another file: `gate.mp4`, `gate-2.mp4`, or the next number that is
+    free. A file that a kill cut off can be played up to its last two seconds. Raises SinkError.
     """
 
     takes = Result
@@ -85,6 +85,7 @@ class AnnotatedVideo:
 
     def _next_film(self, frame: Frame, before: Film | None) -> Film:
         if before is not None:
+            del self._films[frame.camera]  # whatever happens now, it is not closed again
             before.close()
         elif self._films and CAMERA not in self._path:
             first = next(iter(self._films))
@@ -96,9 +97,9 @@ class AnnotatedVideo:
         return film
 
     def _free(self, path: Path) -> Path:
-        """The path, or with the first number that is free: a camera may be called gate-2 itself."""
+        """The path, or with the first number that is free: gate-2 may be a camera, or a recording."""
         stem, part = path.stem, 1
-        while path in self._begun:
+        while path in self._begun or (part > 1 and path.exists()):
             part += 1
             path = path.with_stem(f"{stem}-{part}")
         self._begun.add(path)

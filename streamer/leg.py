@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from streamer.clock import Clock
 from streamer.contracts import Sink
-from streamer.errors import FreshframeError, SinkError
+from streamer.errors import ConfigError, FreshframeError, SinkError
 from streamer.result import Result
 from streamer.ring import Exhausted, Ring, Writer
 
@@ -37,7 +37,10 @@ class Leg:
         self.opened = threading.Event()  # entered, or failed to
         self.error: FreshframeError | None = None
         self.written = 0
-        self.backlog = max(1, int(getattr(sink, "backlog", 1)))
+        backlog = getattr(sink, "backlog", 1)
+        if not isinstance(backlog, int) or backlog < 1:
+            raise ConfigError(f"sink {name}: its backlog is {backlog!r}; allowed is a whole number above 0")
+        self.backlog = backlog
         self._sink = sink
         self._ring: Ring[Delivery] = Ring(clock, reason="sink", carried=lambda item: item.result.dropped)
         self._lanes: dict[str, Writer[Delivery]] = {}

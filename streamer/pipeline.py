@@ -50,7 +50,7 @@ class Pipeline:
         self._legs: list[Leg] = []
         self._wired: Wired | None = None
         self._threads = Threads(self._fail)
-        self._started = False
+        self._started = self._ended = False
         self.error: BaseException | None = None  # what ended the run
 
     def add(self, camera: Camera, detector: Detector) -> None:
@@ -101,7 +101,10 @@ class Pipeline:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop, and join every thread but those that hang in native code."""
+        """Stop, and join every thread but those that hang in native code. Once; then it does nothing."""
+        if self._ended:
+            return
+        self._ended = True
         self.stop()
         self._threads.join(STOP_S)
         if self._threads.given_up and self._wired is not None:

@@ -65,7 +65,7 @@ class DetectionsMessage(msgspec.Struct, frozen=True, kw_only=True):
 
     schema: Literal["freshframe.detections/1"]
     session: str
-    camera: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+    camera: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{1,64}\Z")]
     epoch: Count
     seq: Count  # per session and camera, gap-free at the publisher
     frame: Count  # as decoded: gaps are frames dropped anywhere before
@@ -79,8 +79,8 @@ class DetectionsMessage(msgspec.Struct, frozen=True, kw_only=True):
     height: Count
     model: Model
     latency_ms: Latency
-    batch: int
-    dropped: dict[str, int]
+    batch: Count
+    dropped: dict[str, Count]
     quality: list[str]
     detections: list[Thing]
 

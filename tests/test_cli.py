@@ -427,3 +427,28 @@ def test_a_signal_while_a_sink_opens_ends_it(folder: Path) -> None:
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=5)
     assert process.returncode == 0, said
+
+
+def test_a_log_is_not_written_over_a_clip(tmp_path: Path) -> None:
+    clip = video(tmp_path / "in.mp4")
+    before = clip.read_bytes()
+    done = freshframe("fakecam", clip, "--port", "0", "--log", clip)
+    assert done.returncode == 2, done.stderr
+    assert "is a clip" in done.stderr
+    assert clip.read_bytes() == before
+
+
+def test_the_path_of_somebody_elses_sink_is_its_own_affair(folder: Path) -> None:
+    video(folder / "in.mp4")
+    (folder / "odd.py").write_text(ODD + PATHS)
+    path = config(folder, '{use: "mine:Siren", label: bright}', '{use: "odd:Paths", path: 5}')
+    path.write_text(path.read_text().replace("cameras:", "cameras:\n  file: {source: in.mp4}"))
+    done = freshframe("run", path)
+    assert done.returncode == 0, done.stderr
+
+
+PATHS = """
+class Paths(NoWrite):
+    def __init__(self, path): ...
+    def write(self, result): ...
+"""

@@ -135,3 +135,10 @@ def test_sizes_are_read_from_headers(suffix: str) -> None:
         for end in range(0, len(data), max(1, len(data) // 50)):
             with contextlib.suppress(ValueError):
                 picture_size(data[:end])
+
+
+def test_brackets_in_a_folders_name_are_part_of_it(tmp_path: Path) -> None:
+    folder = tmp_path / "q[1]"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))[1].tobytes())
+    assert len(read(f"{folder}/*.png")) == 1

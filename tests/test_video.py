@@ -221,3 +221,34 @@ def test_the_caption_tells_the_time() -> None:
     assert caption(result(3, scene_ns=3_723_004_000_000).frame) == "gate  1:02:03.004"
     assert caption(result(0).frame) == "gate  0:00:00.000"
     assert caption(result(0, live=True).frame).startswith("gate  20")
+
+
+def test_a_film_is_closed_once(tmp_path: Path) -> None:
+    """Its lock's number may be another thread's file by the time that it is closed again."""
+    with AnnotatedVideo(tmp_path / "gate.mp4") as video:
+        video.write(result(0))
+        film = video._films["gate"]
+        film.close()
+        with (tmp_path / "other").open("w") as other:
+            film.close()
+            other.write("still open")
+        video._films.clear()
+    assert (tmp_path / "other").read_text() == "still open"
+
+
+def test_a_numbered_film_writes_over_nothing(tmp_path: Path) -> None:
+    (tmp_path / "gate-2.mp4").write_text("somebody's recording")
+    with AnnotatedVideo(tmp_path / "gate.mp4") as video:
+        video.write(result(0))
+        video.write(result(1, size=(320, 240)))
+    assert (tmp_path / "gate-2.mp4").read_text() == "somebody's recording"
+    assert len(read(tmp_path / "gate-3.mp4")) == 1
+
+
+def test_where_the_next_film_cannot_be_begun_the_others_are_finished(tmp_path: Path) -> None:
+    (tmp_path / "yard.mp4").symlink_to("/dev/full")
+    with AnnotatedVideo(tmp_path / "{camera}.mp4") as video:
+        video.write(result(0))
+        with pytest.raises(SinkError, match=r"yard\.mp4 cannot be written"):
+            video.write(result(0, "yard"))
+    assert len(read(tmp_path / "gate.mp4")) == 1

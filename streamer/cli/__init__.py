@@ -11,6 +11,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import version
 from typing import NoReturn
 
@@ -22,7 +23,7 @@ COMMANDS = ("detect", "run", "check", "listen", "models", "fakecam", "demo")
 
 def program() -> NoReturn:
     """The command `freshframe`: ends the process with the exit status of `main`."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, from the first moment on
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, from now on
     _open_streams()
     try:
         status = main()
@@ -32,8 +33,9 @@ def program() -> NoReturn:
     if any(thread.daemon for thread in threading.enumerate()):
         # A thread that was given up still hangs in native code. Taking the interpreter down round it
         # would crash (PyAV wakes into freed memory), so the process ends without that.
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
         os._exit(status)
     sys.exit(status)
 

@@ -8,7 +8,7 @@ from typing import Any
 from streamer.camera import Camera
 from streamer.cli.wiring import YOLO, build
 from streamer.config.model import DetectorConfig, ModelConfig
-from streamer.config.sink import SinkConfig, VideoConfig
+from streamer.config.sink import JsonlConfig, SinkConfig, VideoConfig
 from streamer.contracts import Detector
 from streamer.errors import ConfigError
 from streamer.pipeline import Pipeline
@@ -62,14 +62,21 @@ def detector_for(model: ModelConfig | DetectorConfig) -> Detector:
 
 def _spare_recordings(cameras: Sequence[CameraPlan], sinks: Sequence[SinkConfig]) -> None:
     """Refuse to write over what is to be read: a slip of the hand must not cost a recording."""
-    read = [plan.address for plan in cameras if plan.address.kind in (Kind.FILE, Kind.PICTURES)]
+    read = [plan.address.text for plan in cameras if plan.address.kind in (Kind.FILE, Kind.PICTURES)]
     for sink in sinks:
-        path = getattr(sink, "path", "-")
+        if not isinstance(sink, JsonlConfig | VideoConfig):
+            continue  # what the path of somebody else's sink means is not ours to know
         for plan in cameras:
-            written = Path(path.replace("{camera}", plan.name))
-            for address in read:
-                if written.exists() and Path(address.text).exists() and written.samefile(address.text):
-                    raise ConfigError(f"{sink.use}: {written} is the recording to be read; write elsewhere")
+            written = Path(sink.path.replace("{camera}", plan.name))
+            if any(_same(written, Path(path)) for path in read):
+                raise ConfigError(f"{sink.use}: {written} is the recording to be read; write elsewhere")
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:  # one of them is not there; if there is more to say, the sink says it
+        return False
 
 
 def _check_films(cameras: Sequence[CameraPlan], sinks: Sequence[SinkConfig]) -> None:

@@ -59,8 +59,9 @@ def _run(args: argparse.Namespace) -> int:
                     say(f"nothing from {args.endpoint} yet: does it run, with this camera, without keys?")
                 continue
             hint_at = None
-            sys.stdout.write((wire.encode(message).decode() if args.json else line(message)) + "\n")
-            sys.stdout.flush()
+            with stop.interrupting():  # whoever reads us may have paused
+                sys.stdout.write((wire.encode(message).decode() if args.json else line(message)) + "\n")
+                sys.stdout.flush()
             left = None if left is None else left - 1
         if any(subscriber.lost.values()):
             say(f"lost on the way: {listed(subscriber.lost)}")

@@ -20,7 +20,7 @@ class Stop:
 
     def __init__(self) -> None:
         self.asked = False
-        self.interrupts = False  # raise KeyboardInterrupt: for while something may block
+        self.interrupts = False
 
     def __enter__(self) -> "Stop":
         self._before = {
@@ -31,6 +31,15 @@ class Stop:
     def __exit__(self, *exc: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    @contextmanager
+    def interrupting(self) -> Iterator[None]:
+        """Raise KeyboardInterrupt at once: for while something may block."""
+        self.interrupts = True
+        try:
+            yield
+        finally:
+            self.interrupts = False
 
     def _ask(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler's shape
         # Nothing but a flag: the main thread may hold any lock at this moment.
@@ -46,9 +55,8 @@ def run(pipeline: Pipeline, for_s: float | None) -> int:
     handler = log_to(table.log_handler)
     try:
         with Stop() as stop, closing_at_the_end(pipeline):
-            stop.interrupts = True  # a sink may take long to open
-            pipeline.__enter__()
-            stop.interrupts = False
+            with stop.interrupting():  # a sink may take long to open
+                pipeline.__enter__()
             deadline = None if for_s is None else time.monotonic() + for_s
             with table:
                 while not pipeline.wait(TICK_S):

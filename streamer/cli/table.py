@@ -76,7 +76,7 @@ class LiveTable:
         # One line for each camera, whatever happens, and columns that stand still: a table that jumps
         # cannot be read. The last column takes what is left.
         names = max((len(camera.name) for camera in stats.cameras), default=0)
-        widths = [min(max(names, 6), 20), 8, 6, 8, 7, 6, 24 if wide else 7]
+        widths = [min(max(names, 6), 20 if wide else 12), 8, 6, 8, 7, 6, 24 if wide else 7]
         left = self._console.width - sum(widths) - 2 * len(widths)
         titles = ("camera", "state", "fps in", "inferred", "age p50", "p99 ms", "dropped", "objects now")
         for title, width in zip(titles, [*widths, max(left, 10)], strict=True):

@@ -70,6 +70,8 @@ class Server:
             host, port = self._address
             for path in self._clips:
                 check(path)
+                if self._log_path and self._log_path.exists() and self._log_path.samefile(path):
+                    raise ConfigError(f"the log {self._log_path} is a clip; write it elsewhere")
             self._listener = opening.enter_context(_listening(host, port))
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
             self.port = self._listener.getsockname()[1]

@@ -138,7 +138,7 @@ class _Search:
     def _matches(self, folder: str, part: str, *, last: bool) -> Iterator[str]:
         if part == "**":
             yield from self._below(folder, files=last)
-        elif glob.has_magic(part):
+        elif glob.has_magic(part) and (last or not os.path.lexists(os.path.join(folder, part))):  # noqa: PTH118
             for entry in self._entries(folder):
                 hidden = entry.name.startswith(".") and not part.startswith(".")
                 if fnmatch.fnmatch(entry.name, part) and not hidden:
