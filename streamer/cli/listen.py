@@ -16,7 +16,7 @@ from streamer.cli.wiring import SUBSCRIBER, build
 from streamer.errors import ConfigError
 from streamer.sources.names import check_name
 
-HINT_AFTER_S = 3.0
+HINT_AFTER_S = 10.0  # a publisher that starts for the first time makes its model ready before
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
