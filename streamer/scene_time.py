@@ -2,10 +2,6 @@
 
 from streamer.contracts import Captured
 
-# A picture cannot come before it was taken. Where presentation time runs ahead of arrival by more
-# than this, the camera has changed its clock, and the anchor is set anew.
-AHEAD_NS = 1_000_000_000
-
 # Pictures without any time of their own (a folder of them) stand one second apart.
 STEP_NS = 1_000_000_000
 
@@ -13,8 +9,9 @@ STEP_NS = 1_000_000_000
 class SceneTime:
     """Scene time within one epoch. Used by the camera's thread only.
 
-    Live: presentation time, anchored to the arrival of the epoch's first frame (monotonic ns). In a
-    recording: the file's own presentation time, from its start. It always grows.
+    Live: presentation time, anchored to the arrival of the frame that came with the least delay so
+    far (monotonic ns): a picture cannot come before it was taken, so scene time is never ahead of
+    arrival. In a recording: the file's own presentation time, from its start. It always grows.
     """
 
     def __init__(self, *, live: bool) -> None:
@@ -36,10 +33,7 @@ class SceneTime:
     def _anchored(self, captured: Captured) -> int:
         if captured.pts_ns is None:
             return captured.captured_ns
-        if self._anchor_ns is None:
-            self._anchor_ns = captured.captured_ns - captured.pts_ns
-        scene_ns = self._anchor_ns + captured.pts_ns
-        if scene_ns - captured.captured_ns > AHEAD_NS:
-            self._anchor_ns = captured.captured_ns - captured.pts_ns
-            return captured.captured_ns
-        return scene_ns
+        delay_ns = captured.captured_ns - captured.pts_ns
+        if self._anchor_ns is None or delay_ns < self._anchor_ns:
+            self._anchor_ns = delay_ns
+        return self._anchor_ns + captured.pts_ns
