@@ -52,6 +52,7 @@ def test_a_configuration_with_classes_of_ones_own(folder: Path) -> None:
     assert re.search(r"^one +30 +30 ", done.stderr, re.MULTILINE), done.stderr
 
 
+@pytest.mark.shared
 def test_detect_writes_every_frame_of_a_video(tmp_path: Path, yolo26n: Path, shared_data: Path) -> None:
     out = tmp_path / "out.jsonl"
     clip = shared_data / "videos" / "vtest.avi"
