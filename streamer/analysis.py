@@ -68,7 +68,7 @@ class Analysis:
         passed.processed += 1
         passed.latest = item.detections
         if item.frame.live:  # a recording has no age: its frames wait for us
-            passed.ages_ns.append(timing.age_ns)
+            passed.ages_ns.append(timing.age_ns + item.frame.lag_ns)
         done = item.done if len(self._legs) == 1 else _Countdown(len(self._legs), item.done)
         if not self._legs:
             item.done()

@@ -24,6 +24,8 @@ class Announcer:
             level, text = logging.WARNING, f"{status.why}; {when}"
         elif camera.error is not None:
             level, text = logging.ERROR, str(camera.error)
+        elif status.state is State.LIVE and status.why:
+            level, text = logging.WARNING, status.why
         elif status.state is State.LIVE:
             width, height = camera.size or (0, 0)
             text = f"{'live' if camera.source.live else 'reading'}, {width}×{height}"

@@ -6,19 +6,27 @@ Retrying is a state machine around the source; nothing downstream knows of it bu
 import logging
 import random
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from streamer.backlog import LATE_NS, Backlog, Verdict
 from streamer.backoff import Backoff
 from streamer.clock import Clock, MonotonicClock
 from streamer.contracts import Captured, Source
 from streamer.errors import Cause, SourceError
 from streamer.frame import Frame, Quality
+from streamer.gate import Beat, Gate
 from streamer.ring import Writer
 from streamer.scene_time import SceneTime
 
 _log = logging.getLogger("freshframe")
+
+TOO_SLOW = (
+    f"pictures come more than {LATE_NS / 1e9:g} s late and do not catch up; the link or this computer is too "
+    "slow for the stream, a substream or a lower bit rate would help"
+)
 
 
 class State(StrEnum):
@@ -45,7 +53,8 @@ class Camera:
     """One camera of a pipeline. `run` is its loop, for a thread of the pipeline's; the rest is thread-safe.
 
     `max_fps` leaves out frames (counted as "max_fps") so that no more than that many a second of
-    scene time are looked at. `seed` is for tests: it fixes the jitter of the waits.
+    scene time go any further. `gates` are asked in turn whether the detector is to look at what is
+    left. `seed` is for tests: it fixes the jitter of the waits.
     """
 
     def __init__(
@@ -54,6 +63,7 @@ class Camera:
         source: Source,
         *,
         max_fps: float | None = None,
+        gates: Sequence[Gate] = (),
         clock: Clock | None = None,
         seed: int | None = None,
     ) -> None:
@@ -61,13 +71,15 @@ class Camera:
         self.source = source
         self.captured = 0  # frames decoded, ever; written by the camera's thread only
         self.epoch = -1
-        self._interval_ns = round(1e9 / max_fps) if max_fps else 0
+        self.reconnects: Counter[Cause] = Counter()  # connections given up or lost, by cause
+        self._gates = [Beat(max_fps, "max_fps"), *gates] if max_fps else list(gates)
+        self._backlog = Backlog()
+        self._gate_failed = False
         self._clock = clock or MonotonicClock()
         self._backoff = Backoff(random.Random(seed))
         self._wake = threading.Condition()
         self._stopping = False
         self.size: tuple[int, int] | None = None  # of the pictures in this epoch
-        self._due_ns: int | None = None
         self._bug = ""
         self.status = Status(State.CONNECTING, self._clock.now_ns())
         self.error: SourceError | None = None  # why it ended, where that was a failure
@@ -79,6 +91,8 @@ class Camera:
                 cause, why = self._one_epoch(writer, on_change)
                 if self._stopping or self.source.ends:
                     break
+                if self.status.state is State.LIVE:
+                    self.reconnects[cause] += 1
                 self._become(State.FAILED if cause.failed else State.RETRYING, on_change, why, cause)
                 self._sleep(self._backoff.next_s(cause))
         finally:
@@ -102,8 +116,8 @@ class Camera:
         """Connect once and read to the end. Returns why it ended."""
         self.epoch += 1
         self.size = None
-        self._due_ns = None
         times = SceneTime(live=self.source.live)
+        self._backlog.connected()
         try:
             with self.source as source:
                 for captured in source:
@@ -111,7 +125,7 @@ class Camera:
                         self._backoff.reset()
                         self.size = captured.picture.size
                         self._become(State.LIVE, on_change)
-                    if not self._hand_over(captured, times, writer):
+                    if not self._hand_over(captured, times, writer, on_change):
                         self._stopping = True
                     if self._stopping:
                         break
@@ -129,41 +143,59 @@ class Camera:
             return Cause.DAMAGED, f"unexpected {type(error).__name__} in its source"
         return Cause.ENDED, "the stream ended"
 
-    def _hand_over(self, captured: Captured, times: SceneTime, writer: Writer[Frame]) -> bool:
+    def _hand_over(
+        self,
+        captured: Captured,
+        times: SceneTime,
+        writer: Writer[Frame],
+        on_change: Callable[["Camera"], None],
+    ) -> bool:
         if self.size is None:
             self.size = captured.picture.size
         elif captured.picture.size != self.size:
             self.size = captured.picture.size
             self.epoch += 1  # the size is constant within an epoch
-        scene_ns = times.of(captured)
-        index = self.captured
-        self.captured += 1  # from here on it is accounted for
-        if self._interval_ns and not self._wanted(scene_ns):
-            writer.drop("max_fps")
-            return True
-        return writer.put(
-            Frame(
-                camera=self.name,
-                epoch=self.epoch,
-                index=index,
-                captured_ns=captured.captured_ns,
-                scene_ns=scene_ns,
-                pts_ns=captured.pts_ns,
-                source_ns=captured.source_ns,
-                keyframe=captured.keyframe,
-                quality=Quality.FINE,
-                picture=captured.picture,
-                live=self.source.live,
-            )
+        if captured.skipped:
+            self.captured += captured.skipped
+            writer.drop("backlog", captured.skipped)
+        frame = Frame(
+            camera=self.name,
+            epoch=self.epoch,
+            index=self.captured,
+            captured_ns=captured.captured_ns,
+            scene_ns=times.of(captured),
+            pts_ns=captured.pts_ns,
+            source_ns=captured.source_ns,
+            keyframe=captured.keyframe,
+            quality=Quality.FINE,
+            picture=captured.picture,
+            live=self.source.live,
         )
+        self.captured += 1  # from here on it is accounted for
+        verdict = Verdict.LIVE if self.source.ends else self._backlog.judge(frame.lag_ns, frame.captured_ns)
+        if verdict in (Verdict.BEHIND, Verdict.HOPELESS):
+            writer.drop("backlog")
+            if verdict is Verdict.HOPELESS:
+                raise SourceError(Cause.LATE, TOO_SLOW)
+            return True
+        late = verdict is Verdict.LATE
+        if late is not (self.status.cause is Cause.LATE):
+            self._become(State.LIVE, on_change, *((TOO_SLOW, Cause.LATE) if late else ()))
+        reason = self._kept_back_by(frame)
+        if reason is not None:
+            writer.drop(reason)
+            return True
+        return writer.put(replace(frame, quality=Quality.LATE) if late else frame)
 
-    def _wanted(self, scene_ns: int) -> bool:
-        """Keep a steady beat: the next due time counts from the last one, unless the camera was away."""
-        if self._due_ns is not None and scene_ns < self._due_ns:
-            return False
-        late = self._due_ns is None or scene_ns - self._due_ns > self._interval_ns
-        self._due_ns = (scene_ns if late or self._due_ns is None else self._due_ns) + self._interval_ns
-        return True
+    def _kept_back_by(self, frame: Frame) -> str | None:
+        """The reason of the gate that is shut; None where the frame is to be looked at."""
+        try:
+            return next((gate.reason for gate in self._gates if not gate.admits(frame)), None)
+        except Exception:  # a picture that cannot be read: it is the detector's to fail on, and counted there
+            if not self._gate_failed:
+                self._gate_failed = True
+                _log.exception("camera %s: a gate failed, the frame is looked at", self.name)
+            return None
 
     def _sleep(self, seconds: float) -> None:
         deadline_ns = self._clock.now_ns() + round(seconds * 1e9)

@@ -4,7 +4,7 @@ Boxes are passive: they start no threads. A box is entered, used and left in one
 (sockets, CUDA and decoders want that), except for `StagedDetector.prepare`, which says so.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar, runtime_checkable
@@ -35,6 +35,7 @@ class Captured:
     pts_ns: int | None = None  # presentation time since the stream's start
     source_ns: int | None = None  # the camera's own wall clock, Unix ns
     keyframe: bool = False
+    skipped: int = 0  # pictures before this one that were not decoded because they came too late
 
 
 class Source(Box, Protocol):
@@ -78,6 +79,36 @@ class StagedDetector(Detector, Protocol):
 
     def infer(self, batch: Any) -> list[Detections]:
         """Look at a prepared batch; one Detections for each of its views, in order."""
+
+
+# Runs independent steps, maybe side by side. Returns when all are done; raises what the first of the
+# list that failed raised.
+Spread = Callable[[Sequence[Callable[[], object]]], None]
+
+
+def one_after_another(steps: Sequence[Callable[[], object]]) -> None:
+    """The Spread of whoever has one thread."""
+    for step in steps:
+        step()
+
+
+@runtime_checkable
+class SpreadDetector(StagedDetector, Protocol):
+    """A detector whose preparation falls into steps that can run side by side."""
+
+    def prepare_spread(self, views: Sequence[View], spread: Spread) -> Any:
+        """`prepare`, with its steps handed to `spread`; called instead of it. Any thread."""
+
+
+@runtime_checkable
+class QueueDetector(StagedDetector, Protocol):
+    """A detector whose results are read on the CPU while its device has the next batch already."""
+
+    def wait(self, batch: Any) -> None:
+        """Return when the device is done with a prepared batch and free for the next."""
+
+    def read(self, batch: Any) -> list[Detections]:
+        """What a batch that was waited for shows. Both are called instead of `infer`, in its thread."""
 
 
 class Sink(Box, Protocol[T_contra]):

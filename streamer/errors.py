@@ -31,6 +31,7 @@ class Cause(StrEnum):
     CODEC = "codec"  # nothing in it that we can decode
     NETWORK = "network"  # refused, unknown host, reset
     SILENCE = "silence"  # connected, but nothing comes
+    LATE = "late"  # connected, but what comes lies ever further behind
     ENDED = "ended"  # the stream said that it is over
     DAMAGED = "damaged"  # a recording that breaks off or is damaged beyond use
 

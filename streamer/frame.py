@@ -19,6 +19,7 @@ class Quality(Flag):
     DARK = auto()
     COVERED = auto()
     DEFOCUSED = auto()
+    LATE = auto()  # far behind live, and nothing newer could be had
 
     @property
     def words(self) -> list[str]:
@@ -63,14 +64,20 @@ class LazyPicture:
     """A picture that is converted when somebody looks at it, and only once.
 
     `convert` returns (H, W, 3) uint8 BGR; it is let go after its first use, and with it the
-    decoder's buffer. Where that fails, each look raises the same error.
+    decoder's buffer and `luma`. Where that fails, each look raises the same error.
     """
 
-    __slots__ = ("_convert", "_error", "_lock", "_pixels", "_size")
+    __slots__ = ("_convert", "_error", "_lock", "_luma", "_pixels", "_size")
 
-    def __init__(self, size: tuple[int, int], convert: Callable[[], NDArray[np.uint8]]) -> None:
+    def __init__(
+        self,
+        size: tuple[int, int],
+        convert: Callable[[], NDArray[np.uint8]],
+        luma: Callable[[], NDArray[np.uint8]] | None = None,
+    ) -> None:
         self._size = size
         self._convert: Callable[[], NDArray[np.uint8]] | None = convert
+        self._luma = luma
         self._pixels: NDArray[np.uint8] | None = None
         self._error: Exception | None = None
         self._lock = threading.Lock()
@@ -79,10 +86,18 @@ class LazyPicture:
     def size(self) -> tuple[int, int]:
         return self._size
 
+    def luma(self) -> NDArray[np.uint8] | None:
+        """The brightness as the decoder left it, (H, W) uint8, read-only, without any conversion.
+
+        None where the decoder has none, and once `bgr` has been called. Thread-safe.
+        """
+        with self._lock:
+            return self._luma() if self._luma is not None else None
+
     def bgr(self) -> NDArray[np.uint8]:
         with self._lock:
             if self._convert is not None:
-                convert, self._convert = self._convert, None
+                convert, self._convert, self._luma = self._convert, None, None
                 try:
                     self._pixels = convert()
                     self._pixels.flags.writeable = False
@@ -114,6 +129,15 @@ class Frame:
     def size(self) -> tuple[int, int]:
         """Width and height in pixels."""
         return self.picture.size
+
+    @property
+    def lag_ns(self) -> int:
+        """How far behind live it arrived: its delay beyond the least one of its connection, ns.
+
+        0 in a recording and where the stream has no presentation times. Its true age is its age since
+        `captured_ns` and this.
+        """
+        return max(0, self.captured_ns - self.scene_ns) if self.live else 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

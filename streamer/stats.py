@@ -3,9 +3,10 @@
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from streamer.camera import Status
+from streamer.errors import Cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +19,12 @@ class CameraStats:
     captured: int
     processed: int
     dropped: Mapping[str, int]
-    age_p50_ms: float | None  # age of the frame at the start of inference, over the last 1024
+    age_p50_ms: float | None  # of the frame at the start of inference, its lag included, over the last 1024
     age_p99_ms: float | None
     objects: Mapping[str, int]  # in the latest result, by label
     live: bool  # its old frames are dropped; False: every frame counts
     failed: bool  # a recording that could not be read to its end
+    reconnects: Mapping[Cause, int] = field(default_factory=dict)  # connections that were lost or given up
 
     @property
     def in_flight(self) -> int:

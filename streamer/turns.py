@@ -50,20 +50,28 @@ class DeviceTurns:
         # By detector: between a quick and a slow one an average fits neither.
         self._inferring: dict[int, Durations] = {}
         self._next = 0
+        self.busy = False  # with a batch; written by the device's thread, read by any
 
     def idle(self, now_ns: int) -> None:
         """Nothing to do: the first batch is due."""
         self._writer.put(Turn(self._next, now_ns))
 
     def started(self, now_ns: int, detector: object) -> None:
-        """The device begins with a detector's batch; the one after it is due just in time for its end."""
+        """The device begins with a detector's batch; the one after it is due just in time for its end.
+
+        How long a first one takes nobody knows: the next is due when it has ended. (Prepared at once, it
+        would lie there for a whole batch: ten seconds, with a device that slow.)
+        """
         self._next += 1
-        free_ns = now_ns + self._durations(detector).median_ns
-        self._writer.put(Turn(self._next, free_ns - self._preparing.median_ns))
+        self.busy = True
+        expected_ns = self._durations(detector).median_ns
+        if expected_ns:
+            self._writer.put(Turn(self._next, now_ns + expected_ns - self._preparing.median_ns))
 
     def finished(self, now_ns: int, took_ns: int, detector: object) -> None:
         """The device is free: the next one is due now, however the estimate was."""
         self._durations(detector).add(took_ns)
+        self.busy = False
         self._writer.put(Turn(self._next, now_ns))
 
     @property

@@ -40,6 +40,7 @@ class Thing(msgspec.Struct, frozen=True, omit_defaults=True):
     box_n: tuple[float, float, float, float]  # the same in 0…1
     observed: bool = msgspec.field(default_factory=lambda: True)  # False: the tracker predicts it
     track: int | None = None
+    text: str | None = None  # what is written on it, where a detector reads it
 
 
 class Model(msgspec.Struct, frozen=True):
@@ -79,6 +80,7 @@ class DetectionsMessage(msgspec.Struct, frozen=True, kw_only=True):
     height: Count
     model: Model
     latency_ms: Latency
+    lag_ms: float = 0.0  # how far behind live it arrived: beside `latency_ms.total`, the rest of its age
     batch: Count
     dropped: dict[str, Count]
     quality: list[str]
@@ -130,6 +132,7 @@ def message(result: Result, seq: int) -> DetectionsMessage:
             infer=_ms(timing.inferred_ns - timing.started_ns),
             total=_ms(timing.published_ns - timing.captured_ns),
         ),
+        lag_ms=_ms(frame.lag_ns),
         batch=result.batch,
         dropped=dict(result.dropped),
         quality=frame.quality.words,
@@ -191,12 +194,17 @@ def _things(result: Result, width: int, height: int) -> list[Thing]:
     scores = np.round(seen.score.astype(np.float64), 4).tolist()
     tracks = [None] * len(seen) if seen.track_id is None else seen.track_id.tolist()
     observed = [True] * len(seen) if seen.observed is None else seen.observed.tolist()
+    texts = [None] * len(seen) if "text" not in seen.extra else list(map(_text, seen.extra["text"].tolist()))
     return [
-        Thing(class_id, seen.labels[class_id], score, tuple(box), tuple(share), sure, track)
-        for class_id, score, box, share, sure, track in zip(
-            seen.class_id.tolist(), scores, boxes.tolist(), shares, observed, tracks, strict=True
+        Thing(class_id, seen.labels[class_id], score, tuple(box), tuple(share), sure, track, text)
+        for class_id, score, box, share, sure, track, text in zip(
+            seen.class_id.tolist(), scores, boxes.tolist(), shares, observed, tracks, texts, strict=True
         )
     ]
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def _seconds(ns: int) -> float:

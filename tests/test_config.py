@@ -74,7 +74,7 @@ def test_the_whole_interface(folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
                 source: rtsp://user:${{GATE_PASSWORD}}@192.0.2.10/stream2
                 transport: udp
               yard: {{source: usb:0, model: {{name: best.pt, imgsz: 320, trust_weights: true}}, max_fps: 10}}
-              film: {{source: clips/film.mp4, live: true}}
+              film: {{source: clips/film.mp4, live: true, detect_fps: 2.5, detect: on_motion}}
               own:
                 source: synthetic:?count=3
                 model: {{use: "mypackage.detectors:Mine", threshold: 0.5}}
@@ -105,6 +105,8 @@ def test_the_whole_interface(folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
     )
     assert config.cameras["film"].source == str(folder / "clips/film.mp4")
     assert config.cameras["film"].live is True
+    assert (config.cameras["film"].detect_fps, config.cameras["film"].detect) == (2.5, "on_motion")
+    assert (config.cameras["gate"].detect_fps, config.cameras["gate"].detect) == (None, "always")
     mine = config.cameras["own"].model
     assert isinstance(mine, DetectorConfig)
     assert (mine.use, mine.arguments()) == ("mypackage.detectors:Mine", {"threshold": 0.5})
@@ -207,8 +209,8 @@ WRONG = {
     ),
     "an unknown key below": (
         "cameras:\n  gate:\n    source: usb:0\n    trasport: tcp",
-        "c.yaml:4: cameras.gate.trasport: unknown key; allowed: source, transport, model, max_fps, live; "
-        "did you mean transport?",
+        "c.yaml:4: cameras.gate.trasport: unknown key; allowed: source, transport, model, max_fps, "
+        "detect_fps, detect, live; did you mean transport?",
     ),
     "an unknown key of a model": ("model: {clases: [a]}\n" + CAMERA, "did you mean classes?"),
     "an unknown key of a camera's model": (
@@ -239,6 +241,22 @@ WRONG = {
     "too sure": ("model: {conf: 25}\n" + CAMERA, "model.conf: found 25 (a number); allowed: 1.0 or less"),
     "no stride": ("model: {imgsz: 333}\n" + CAMERA, "allowed: a multiple of 32"),
     "a rate of nothing": ("cameras: {a: {source: 'usb:0', max_fps: 0}}", "allowed: more than 0"),
+    "a rate of the detector of nothing": (
+        "cameras: {a: {source: 'usb:0', detect_fps: -1}}",
+        "cameras.a.detect_fps: found -1 (a number); allowed: more than 0",
+    ),
+    "a rate that is never reached": (
+        "cameras: {a: {source: 'usb:0', max_fps: 5, detect_fps: 10}}",
+        "cameras.a: detect_fps is 10, and max_fps leaves only 5; allowed: 5 or less",
+    ),
+    "when to detect": (
+        "cameras: {a: {source: 'usb:0', detect: motion}}",
+        "cameras.a.detect: found 'motion'; allowed: always or on_motion; did you mean on_motion?",
+    ),
+    "when to detect as a truth": (
+        "cameras: {a: {source: 'usb:0', detect: on}}",
+        "cameras.a.detect: found true; allowed: always or on_motion",
+    ),
     "a device": ("model: {device: gpu}\n" + CAMERA, "found 'gpu'; allowed: auto, cpu or cuda:N"),
     "an engine": ("model: {engine: tensorrt}\n" + CAMERA, "found 'tensorrt'; allowed: auto, onnx or torch"),
     "a detector's class": ("model: {use: mine}\n" + CAMERA, "model.use: found 'mine'; allowed: module:Class"),

@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import av
@@ -27,10 +27,12 @@ from hypothesis import strategies as st
 from streamer.errors import Cause, ConfigError, SinkError, SourceError
 from streamer.fakecam import FakeCam
 from streamer.fakecam.camera import Camera
-from streamer.fakecam.clip import CLOCK_HZ, START_CODE
+from streamer.fakecam.clip import CLOCK_HZ, START_CODE, Clip
 from streamer.fakecam.faults import Faults
 from streamer.fakecam.recording import load
 from streamer.fakecam.rtp import LARGEST_PAYLOAD_BYTES, RtpStream, payloads
+from streamer.fakecam.watermarking import load_watermarked
+from streamer.watermark import Mark, read
 from tests.conftest import missing
 
 pytestmark = pytest.mark.timeout(30)
@@ -49,19 +51,20 @@ def write_clip(
     options: dict[str, str] | None = None,
     frames: int = FRAMES,
     noise: bool = False,
+    size: tuple[int, int] = (160, 120),
 ) -> Path:
     """A clip whose picture `i` has the brightness 20 + 14 i, or noise, which is hard to compress."""
     random_pixels = np.random.default_rng(1)
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=FPS)
         assert isinstance(stream, av.VideoStream)
-        stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
         stream.gop_size = gop
         stream.options = {"bf": "0", "sc_threshold": "0", **(options or {})}
         for index in range(frames):
-            pixels = np.full((180, 160), 128, np.uint8)
-            pixels[:120] = (
-                random_pixels.integers(16, 235, (120, 160)) if noise else 20 + 14 * (index % FRAMES)
+            pixels = np.full((size[1] * 3 // 2, size[0]), 128, np.uint8)
+            pixels[: size[1]] = (
+                random_pixels.integers(16, 235, size[::-1]) if noise else 20 + 14 * (index % FRAMES)
             )
             container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "yuv420p")))
         container.mux(stream.encode(None))
@@ -294,6 +297,81 @@ class TestRecording:
                 assert load(path).units[0].keyframe
 
 
+def decoded(clip: Clip) -> list[av.VideoFrame]:
+    """What somebody who joins at its begin would see of one round."""
+    decoder = av.CodecContext.create("h264", "r")
+    assert isinstance(decoder, av.VideoCodecContext)
+    frames = []
+    for unit in clip.units:
+        frames += decoder.decode(av.Packet(b"".join(b"\0\0\0\1" + nal for nal in unit.nals)))
+    return frames + decoder.decode(None)
+
+
+def seen_in(frame: av.VideoFrame) -> Mark | None:
+    return read(np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)).mark
+
+
+class TestWatermark:
+    @pytest.fixture(scope="class")
+    @staticmethod
+    def clips(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+        """One that could be sent as it is, and one that could not: B-frames, another size and rate."""
+        folder = tmp_path_factory.mktemp("large")
+        reordered = {"bf": "2", "b-adapt": "0"}
+        return [
+            write_clip(folder / "plain.mp4", size=(320, 240), frames=110),
+            write_clip(folder / "reordered.mp4", size=(352, 290), frames=60, options=reordered),
+        ]
+
+    def test_each_picture_says_its_camera_and_number(
+        self, clips: list[Path], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        made = load_watermarked([clips[0], clips[1], clips[0]])
+        said = capsys.readouterr().err
+        assert "plain.mp4 is encoded with a watermark for cam0, cam2\n" in said
+        assert "reordered.mp4 is encoded with a watermark for cam1\n" in said
+        for camera, clip in enumerate(made):
+            assert len(clip.units) == (600 if camera == 1 else 660)  # whole rounds, 20 s at least
+            assert [unit.ticks for unit in clip.units] == [STEP * number for number in range(len(clip.units))]
+            assert clip.keyframe_gap_s <= 1
+            marks = [seen_in(frame) for frame in decoded(clip)]
+            assert marks == [Mark(camera, number) for number in range(len(clip.units))]
+
+    def test_what_is_between_the_bands_is_the_clips_own(self, clips: list[Path]) -> None:
+        (clip,) = load_watermarked(clips[:1])
+        for number, frame in enumerate(decoded(clip)[105:115], 105):
+            between = frame.to_ndarray(format="yuv420p")[80:160]
+            assert between.mean() == pytest.approx(20 + 14 * (number % 110 % FRAMES), abs=3)
+
+    def test_a_long_clip_is_not_repeated(self, tmp_path: Path) -> None:
+        path = write_clip(tmp_path / "long.mp4", size=(320, 160), frames=601)
+        assert len(load_watermarked([path])[0].units) == 601
+
+    def test_small_pictures_are_refused_before_anything_is_encoded(
+        self, clip: Path, clips: list[Path], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with pytest.raises(ConfigError, match=r"plain\.mp4: 160x120 is too small .*320x160 is enough"):
+            FakeCam([clips[1], clip], watermark=True).__enter__()
+        with pytest.raises(ConfigError, match="256 cameras"):
+            FakeCam([clips[0]] * 257, watermark=True).__enter__()
+        assert capsys.readouterr().err == ""
+
+    def test_it_is_what_a_client_gets_and_what_the_log_says(self, clips: list[Path], tmp_path: Path) -> None:
+        log = tmp_path / "log.jsonl"
+        with FakeCam([clips[0]] * 2, log=log, watermark=True) as cam:
+            options = QUICK | {"rtsp_transport": "tcp"}
+            with av.open(cam.urls[1], options=options, timeout=(5, 5)) as container:
+                shown = [seen_in(frame) for frame in islice(container.decode(video=0), 10)]
+        marks = [mark for mark in shown if mark]
+        assert len(marks) == 10
+        assert {mark.camera for mark in marks} == {1}
+        assert [mark.frame - marks[0].frame for mark in marks] == list(range(10))
+        logged = {
+            (entry["camera"], entry["picture"]) for entry in map(json.loads, log.read_text().splitlines())
+        }
+        assert {(mark.camera, mark.frame) for mark in marks} <= logged
+
+
 def brightness(frame: av.VideoFrame) -> float:
     return float(frame.to_ndarray(format="yuv420p")[:120].mean())
 
@@ -476,8 +554,9 @@ class TestPlaying:
         entries = [json.loads(line) for line in log.read_text().splitlines()]
         for camera in (0, 1):
             mine = [entry for entry in entries if entry["camera"] == camera]
-            assert all(entry.keys() == {"camera", "frame", "sent_mono_ns"} for entry in mine)
+            assert all(entry.keys() == {"camera", "frame", "picture", "sent_mono_ns"} for entry in mine)
             assert [entry["frame"] for entry in mine] == list(range(len(mine)))
+            assert [entry["picture"] for entry in mine] == [number % FRAMES for number in range(len(mine))]
             times = [entry["sent_mono_ns"] for entry in mine]
             assert times == sorted(times)
             assert before < times[0] < times[-1] < time.monotonic_ns()

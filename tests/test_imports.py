@@ -24,6 +24,7 @@ PUBLIC = {
     "streamer.result",
     "streamer.sources",
     "streamer.sources.names",
+    "streamer.watermark",
     "streamer.wire",
 }
 

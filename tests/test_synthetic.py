@@ -12,6 +12,7 @@ from streamer.errors import ConfigError
 from streamer.sources import open_source, parse_address
 from streamer.sources.pattern import Pattern
 from streamer.sources.synthetic import _COLOURS, Scene, SyntheticCamera, SyntheticRecording
+from streamer.watermark import Mark, layout_of, read
 
 
 @settings(max_examples=60, deadline=None)
@@ -47,10 +48,46 @@ def test_painted_shapes_fill_their_boxes_exactly(seed: int, index: int) -> None:
 def test_shapes_move_and_the_time_is_painted() -> None:
     scene = Scene((640, 360), 1)
     assert scene.boxes(0) != scene.boxes(5)
-    strip = slice(0, 360 // 12)
+    strip = slice(48, 48 + (304 - 48) // 12)  # below the watermark
     first, later = scene.paint(0, 0.0)[strip], scene.paint(7, 0.233)[strip]
     assert first.max() > 200
     assert not np.array_equal(first, later)
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (640, 360), (320, 240), (333, 251)])
+@pytest.mark.parametrize("index", [0, 1, 12345, 2**24 + 7])
+def test_pictures_that_are_large_enough_carry_a_watermark(size: tuple[int, int], index: int) -> None:
+    scene = Scene(size, 256 + 7)
+    assert scene.watermarked
+    assert read(scene.paint(index, index / 30)).mark == Mark(7, index % 2**24)
+    assert read(scene.paint(index, index / 30, 12_345_678)).mark == Mark(7, index % 2**24, 12_300_000)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.tuples(st.integers(320, 900), st.integers(230, 700)), st.integers(0, 500), st.integers(0, 10**6))
+def test_shapes_keep_off_the_watermark(size: tuple[int, int], seed: int, index: int) -> None:
+    scene, layout = Scene(size, seed), layout_of(size)
+    assert scene.watermarked
+    assert all(layout.height < y1 < y2 <= layout.bottom for _, _, y1, _, y2 in scene.boxes(index))
+
+
+@pytest.mark.parametrize("size", [(64, 64), (320, 180), (160, 120)])
+def test_small_pictures_carry_none(size: tuple[int, int]) -> None:
+    assert not Scene(size, 1).watermarked
+    assert read(Scene(size, 1).paint(5, 0.2)).mark is None
+
+
+def test_live_pictures_say_when_they_were_due() -> None:
+    clock = ManualClock(77_000_050_000)
+    camera = SyntheticCamera(Pattern((320, 240), 10.0, 5), clock)
+    with camera:
+        pictures = iter(camera)
+        for index in range(3):
+            captured = next(pictures)
+            due_ns = 77_000_000_000 + index * 100_000_000  # to a tenth of a millisecond
+            assert read(captured.picture.bgr()).mark == Mark(5, index, due_ns)
+            clock.advance(0.1)
+        camera.stop()
 
 
 def test_a_recording_has_as_many_pictures_as_asked_for() -> None:

@@ -114,13 +114,25 @@ def test_the_next_one_is_due_when_the_device_is_free_less_what_preparing_costs()
     device.idle(5)
     assert due() == Turn(0, 5)
     device.started(100 * MS, "net")
-    assert due() == Turn(1, 100 * MS)  # nothing is known yet
+    assert due() is None  # nothing is known yet
     device.finished(140 * MS, 40 * MS, "net")
     assert due() == Turn(1, 140 * MS)
     preparing.add(10 * MS)
     device.started(150 * MS, "net")
     assert due() == Turn(2, 150 * MS + 40 * MS - 10 * MS)
     assert device.execution_s == pytest.approx(0.040)
+
+
+def test_nothing_is_prepared_ahead_while_nobody_knows_how_long_a_batch_takes() -> None:
+    clock = ManualClock()
+    turns: Ring[Turn] = Ring(clock)
+    device = DeviceTurns(turns.writer(depth=1, live=True), Durations())
+    device.started(100 * MS, "net")
+    assert turns.take(timeout_s=0) is None
+    device.finished(10_000 * MS, 9_900 * MS, "net")
+    taken = turns.take(timeout_s=0)
+    assert taken is not None
+    assert taken.item == Turn(1, 10_000 * MS)
 
 
 def test_a_quick_and_a_slow_detector_have_their_own_estimates() -> None:
@@ -228,8 +240,8 @@ def test_overlap_prepares_no_earlier_than_its_cost_before_the_device_is_free() -
             assert prepared_ns[-1] == free_ns - 10 * MS
             until(lambda now_ns=free_ns: bench.clock.now_ns() >= now_ns)  # type: ignore[misc]  # the same
         else:
-            until(lambda: len(prepared_ns) > 1)  # nothing is known yet: at once
-            bench.clock.advance(0.030)
+            bench.clock.advance(0.040)
+            assert len(prepared_ns) == 1  # nothing is known yet: when this one has ended
         go_on.release()
     assert busy.acquire(timeout=5)
     go_on.release(100)

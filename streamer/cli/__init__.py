@@ -18,7 +18,7 @@ from typing import NoReturn
 from streamer.cli.console import say
 from streamer.errors import FreshframeError
 
-COMMANDS = ("detect", "run", "check", "listen", "models", "fakecam", "demo")
+COMMANDS = ("detect", "run", "check", "listen", "models", "fakecam", "watermark", "impair", "bench", "demo")
 
 
 def program() -> NoReturn:

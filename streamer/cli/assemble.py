@@ -11,6 +11,7 @@ from streamer.config.model import DetectorConfig, ModelConfig
 from streamer.config.sink import JsonlConfig, SinkConfig, VideoConfig
 from streamer.contracts import Detector
 from streamer.errors import ConfigError
+from streamer.gate import Beat, Gate
 from streamer.pipeline import Pipeline
 from streamer.sources import open_source
 from streamer.sources.address import Address, Kind
@@ -26,6 +27,8 @@ class CameraPlan:
     live: bool | None = None  # None: as the source is
     transport: str = "tcp"
     max_fps: float | None = None
+    detect_fps: float | None = None
+    on_motion: bool = False
 
 
 def assemble(cameras: Sequence[CameraPlan], sinks: Sequence[SinkConfig]) -> Pipeline:
@@ -39,7 +42,8 @@ def assemble(cameras: Sequence[CameraPlan], sinks: Sequence[SinkConfig]) -> Pipe
         if key not in detectors:
             detectors[key] = detector_for(plan.model)
         source = open_source(plan.address, live=plan.live, transport=plan.transport)
-        pipeline.add(Camera(plan.name, source, max_fps=plan.max_fps), detectors[key])
+        camera = Camera(plan.name, source, max_fps=plan.max_fps, gates=_gates(plan))
+        pipeline.add(camera, detectors[key])
     for number, sink in enumerate(sinks):
         name = _unique(
             sink.use.rpartition(":")[2], [other.use.rpartition(":")[2] for other in sinks[:number]]
@@ -47,6 +51,17 @@ def assemble(cameras: Sequence[CameraPlan], sinks: Sequence[SinkConfig]) -> Pipe
         made = build(sink.use, _given(sink), f"sinks[{number}]", needs="write")
         pipeline.sink(made, name, required=sink.required)
     return pipeline
+
+
+def _gates(plan: CameraPlan) -> list[Gate]:
+    gates: list[Gate] = []
+    if plan.detect_fps:
+        gates.append(Beat(plan.detect_fps, "detect_fps"))
+    if plan.on_motion:
+        from streamer.motion import Motion  # noqa: PLC0415 - OpenCV loads here
+
+        gates.append(Motion())
+    return gates
 
 
 def detector_for(model: ModelConfig | DetectorConfig) -> Detector:

@@ -4,8 +4,6 @@ import argparse
 import logging
 import signal
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,11 +12,12 @@ from pathlib import Path
 from streamer.assets import fetch, find
 from streamer.assets.display import shown
 from streamer.cli.assemble import CameraPlan, assemble
+from streamer.cli.child import cameras, running
 from streamer.cli.console import say
 from streamer.cli.session import run
 from streamer.config.model import ModelConfig
 from streamer.config.sink import JsonlConfig, VideoConfig, ZmqConfig
-from streamer.errors import Cause, ConfigError, SourceError
+from streamer.errors import ConfigError
 from streamer.sources.address import parse_address
 
 CAMERAS = ("street", "corner")
@@ -48,18 +47,18 @@ def _run(args: argparse.Namespace) -> int:
         raise ConfigError(f"--out {args.out}: {(error.strerror or str(error)).lower()}") from error
     say("playing a clip as two live RTSP cameras, looking at them with YOLO26n…")
     endpoint = f"tcp://127.0.0.1:{_free_port()}"
-    with _cameras(clip) as urls:
+    with cameras([clip] * len(CAMERAS)) as urls:
         sinks = [
             ZmqConfig(use="zmq", endpoint=endpoint, required=True),
             JsonlConfig(use="jsonl", path=str(args.out / "detections.jsonl"), required=True),
             VideoConfig(use="video", path=str(args.out / "{camera}.mp4"), required=True),
         ]
-        cameras = [
+        plans = [
             CameraPlan(name, parse_address(url), ModelConfig())
             for name, url in zip(CAMERAS, urls, strict=True)
         ]
         with _listening(endpoint):
-            status = run(assemble(cameras, sinks), SECONDS)
+            status = run(assemble(plans, sinks), SECONDS)
     videos = " and ".join(str(args.out / f"{name}.mp4") for name in CAMERAS)
     say(f"annotated video: {videos}")
     say(f"detections, one JSON message a line: {args.out / 'detections.jsonl'}")
@@ -67,22 +66,9 @@ def _run(args: argparse.Namespace) -> int:
 
 
 @contextmanager
-def _cameras(clip: Path) -> Iterator[list[str]]:
-    """`freshframe fakecam` in a process of its own, as a camera is; yields the addresses."""
-    with _running("fakecam", *[str(clip)] * len(CAMERAS), "--port", "0") as process:
-        assert process.stdout is not None
-        lines = [process.stdout.readline().split() for _ in CAMERAS]
-        if any(line[:1] != ["ready"] for line in lines):
-            raise SourceError(
-                Cause.NETWORK, "the test camera did not start; `freshframe fakecam` may say why"
-            )
-        yield [line[1] for line in lines]
-
-
-@contextmanager
 def _listening(endpoint: str) -> Iterator[None]:
     """`freshframe listen` beside us, as anybody's program would; some of its lines are shown."""
-    with _running("listen", endpoint) as process:
+    with running("listen", endpoint) as process:
 
         def show() -> None:
             assert process.stdout is not None
@@ -97,18 +83,6 @@ def _listening(endpoint: str) -> Iterator[None]:
         finally:
             process.send_signal(signal.SIGTERM)
             reader.join()
-
-
-@contextmanager
-def _running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    # -P: what lies in the current folder is none of our modules.
-    command = [sys.executable, "-P", "-m", "streamer", *arguments]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)  # noqa: S603
-    with process:
-        try:
-            yield process
-        finally:
-            process.terminate()
 
 
 def _free_port() -> int:

@@ -3,7 +3,7 @@
 import argparse
 
 from streamer.cli.assemble import CameraPlan, assemble
-from streamer.cli.flags import model_from_flags, sinks_from_flags
+from streamer.cli.flags import add_network_flags, model_from_flags, sinks_from_flags
 from streamer.cli.session import positive_seconds, run
 from streamer.config.environment import fill_in
 from streamer.errors import ConfigError
@@ -39,19 +39,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         default=[],
         help="a camera's name, in the order of the sources; may be given again",
     )
-    add(
-        "--model",
-        default="yolo26n",
-        metavar="NAME|PATH",
-        help="`freshframe models list` shows names; default %(default)s",
-    )
-    add(
-        "--imgsz",
-        type=int,
-        default=640,
-        metavar="N",
-        help="longer side of the network's input; default %(default)s",
-    )
+    add_network_flags(parser)
     add(
         "--conf",
         type=float,
@@ -60,8 +48,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="lowest score that is reported; default %(default)s",
     )
     add("--classes", metavar="a,b", help="labels that are reported; default all")
-    add("--engine", default="auto", choices=("auto", "onnx", "torch"))
-    add("--device", default="auto", metavar="auto|cpu|cuda:N")
     pace = parser.add_mutually_exclusive_group()
     pace.add_argument("--live", action="store_true", help="play files in real time and drop what is late")
     pace.add_argument(
@@ -73,7 +59,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add(
         "--video", metavar="PATH", help="write what is seen with boxes; {camera} stands for the camera's name"
     )
-    add("--trust-weights", action="store_true", help="load a .pt file of unknown hash: it can run any code")
     add("--insecure", action="store_true", help="let anybody in the network read what --zmq publishes")
     add(
         "--offline",

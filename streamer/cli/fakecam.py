@@ -18,6 +18,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add("--port", type=_port, default=8554, help="default %(default)s; 0 takes a free one")
     add("--user", help="ask for this user name")
     add("--password-env", metavar="VAR", help="… and for the password in this environment variable")
+    add(
+        "--watermark",
+        action="store_true",
+        help="paint camera and picture number into each picture; `freshframe watermark` reads them",
+    )
     add("--log", metavar="FILE", help="write when each frame was sent, as JSON lines")
     add(
         "--control",
@@ -39,6 +44,7 @@ def _run(args: argparse.Namespace) -> int:
             log=args.log,
             control_port=args.control,
             ready=_say_ready,
+            watermark=args.watermark,
         )
     except SinkError as error:  # its log, while it was running
         say(str(error))

@@ -15,17 +15,39 @@ _ANY_CAMERA = {"camera": {"source": "synthetic:"}}
 _FLAG_OF_SINK = {"zmq": "--zmq", "jsonl": "--jsonl", "video": "--video"}
 
 
+def add_network_flags(parser: argparse.ArgumentParser) -> None:
+    """Which network, how large, and where it runs."""
+    add = parser.add_argument
+    add(
+        "--model",
+        default="yolo26n",
+        metavar="NAME|PATH",
+        help="`freshframe models list` shows names; default %(default)s",
+    )
+    add(
+        "--imgsz",
+        type=int,
+        default=640,
+        metavar="N",
+        help="longer side of the network's input; default %(default)s",
+    )
+    add("--engine", default="auto", choices=("auto", "onnx", "torch", "openvino", "openvino-int8"))
+    add("--device", default="auto", metavar="auto|cpu|cuda:N")
+    add("--trust-weights", action="store_true", help="load a .pt file of unknown hash: it can run any code")
+
+
 def model_from_flags(args: argparse.Namespace) -> ModelConfig:
     """`--model` and what goes with it. Raises ConfigError that names the flag."""
     model = {
         "name": args.model,
         "imgsz": args.imgsz,
-        "conf": args.conf,
-        "classes": None if args.classes is None else [name.strip() for name in args.classes.split(",")],
         "engine": args.engine,
         "device": args.device,
         "trust_weights": args.trust_weights,
     }
+    if "conf" in args:
+        classes = None if args.classes is None else [name.strip() for name in args.classes.split(",")]
+        model |= {"conf": args.conf, "classes": classes}
     made = _checked({"model": model}, []).model
     assert isinstance(made, ModelConfig)
     return made

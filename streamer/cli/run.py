@@ -33,6 +33,8 @@ def _run(args: argparse.Namespace) -> int:
             live=camera.live,
             transport=camera.transport,
             max_fps=camera.max_fps,
+            detect_fps=camera.detect_fps,
+            on_motion=camera.detect == "on_motion",
         )
         for name, camera in config.cameras.items()
     ]

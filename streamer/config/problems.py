@@ -99,6 +99,8 @@ def _problem(details: ErrorDetails, hidden: Mapping[KeyPath, str]) -> Problem:
         text = f"found {_found(details['input'], path, hidden)}; allowed: {allowed}"
         if kind == "model_type":
             text += f" with {', '.join(part.model_fields)}"
+        if kind == "literal_error" and path not in hidden and isinstance(details["input"], str):
+            text += _nearest(details["input"], re.findall(r"'([^']*)'", str(context["expected"])))
         if kind == "allowed" and path[0] == "sinks" and path not in hidden:
             text += _nearest(str(details["input"]), BUILT_IN)
     return Problem(path, text)

@@ -30,11 +30,30 @@ class CameraConfig(Part):
     source: Annotated[str, AfterValidator(_source)] = Field(description=ALLOWED)
     transport: Literal["tcp", "udp"] = Field(default="tcp", description="of RTSP")
     model: Model | None = Field(default=None, description="instead of the top-level one, as a whole")
-    max_fps: float | None = Field(default=None, gt=0, le=1000, description="look at no more frames a second")
+    max_fps: float | None = Field(
+        default=None, gt=0, le=1000, description="take no more frames a second from the camera, for anything"
+    )
+    detect_fps: float | None = Field(
+        default=None, gt=0, le=1000, description="have the detector look at no more of them a second"
+    )
+    detect: Literal["always", "on_motion"] = Field(
+        default="always",
+        description="on_motion: look only at frames in which something moved since the last look, "
+        "for a second after that, and every ten seconds",
+    )
     live: bool | None = Field(
         default=None,
         description="true: play a file in real time and drop what is late; null: every frame of it",
     )
+
+    @model_validator(mode="after")
+    def _refuse_a_rate_never_reached(self) -> Self:
+        if self.max_fps and self.detect_fps and self.detect_fps > self.max_fps:
+            raise ValueError(
+                f"detect_fps is {self.detect_fps:g}, and max_fps leaves only {self.max_fps:g}; "
+                f"allowed: {self.max_fps:g} or less"
+            )
+        return self
 
 
 class Config(Part):

@@ -71,7 +71,7 @@ class Camera:
         self._start_s = time.monotonic()
         frame, round_ticks = 0, 0
         while True:
-            for unit in self.clip.units:
+            for picture, unit in enumerate(self.clip.units):
                 ticks = round_ticks + unit.ticks
                 late_s = time.monotonic() - self._start_s - ticks / CLOCK_HZ
                 if late_s > LATE_S:
@@ -81,7 +81,7 @@ class Camera:
                 await asyncio.sleep(max(0.0, -late_s))
                 if not (self.faults.hang or self.faults.refuse):
                     await self._send(unit, ticks)
-                    self._note(frame)
+                    self._note(frame, picture)
                 else:
                     self._synced.clear()
                 frame += 1
@@ -132,11 +132,12 @@ class Camera:
     def _report(self) -> bytes:
         return self._rtp.report(ticks_of(time.monotonic() - self._start_s), time.time_ns())
 
-    def _note(self, frame: int) -> None:
+    def _note(self, frame: int, picture: int) -> None:
         if self._log is None:
             return
         sent_ns = time.monotonic_ns()
+        entry = f'{{"camera":{self.index},"frame":{frame},"picture":{picture},"sent_mono_ns":{sent_ns}}}\n'
         try:
-            self._log.write(f'{{"camera":{self.index},"frame":{frame},"sent_mono_ns":{sent_ns}}}\n')
+            self._log.write(entry)
         except OSError as error:
             raise SinkError(f"the log {self._log.name} cannot be written: {error.strerror}") from error

@@ -73,37 +73,57 @@ class Coded:
 
 
 def assemble(name: str, interval: Fraction, pictures: Iterable[Coded]) -> Clip:
-    """Make a clip: from the first keyframe on, parameter sets repeated before each keyframe.
+    """Make a clip of these pictures. Raises as Assembly does."""
+    assembly = Assembly(name, interval)
+    for picture in pictures:
+        assembly.add(picture)
+    return assembly.clip()
+
+
+class Assembly:
+    """A clip in the making: from the first keyframe on, parameter sets repeated before each keyframe.
 
     Raises SourceError where there is no keyframe or it has no parameter sets, ConfigError where the
     clip is too large.
     """
-    units: list[AccessUnit] = []
-    headers: list[bytes] = []
-    first = Fraction(0)
-    size_bytes = 0
-    for picture in pictures:
+
+    def __init__(self, name: str, interval: Fraction) -> None:
+        self._name = name
+        self._interval = interval
+        self._units: list[AccessUnit] = []
+        self._headers: list[bytes] = []
+        self._first = Fraction(0)
+        self._size_bytes = 0
+
+    def add(self, picture: Coded) -> None:
+        """Take the next picture in."""
         # Delimiters go: RTP's time and marker do their work, and nothing may stand before one.
         nals = [nal for nal in START_CODE.split(picture.data) if nal and nal[0] & 31 != DELIMITER]
         sets = [nal for nal in nals if nal[0] & 31 in PARAMETER_SETS]
         if any(nal[0] & 31 == SPS for nal in sets):
-            headers = sets
+            self._headers = sets
         if picture.keyframe:
-            nals = headers + [nal for nal in nals if nal not in headers]
-        if not units:
+            nals = self._headers + [nal for nal in nals if nal not in self._headers]
+        if not self._units:
             if not picture.keyframe:
-                continue
+                return
             # An SPS holds the profile in its first four bytes; less is none.
-            if not {SPS, PPS} <= {nal[0] & 31 for nal in headers if nal[0] & 31 != SPS or len(nal) >= 4}:
-                raise SourceError(Cause.DAMAGED, f"{name}: its first keyframe has no SPS and PPS")
-            first = picture.seconds
-        units.append(AccessUnit(round((picture.seconds - first) * CLOCK_HZ), picture.keyframe, tuple(nals)))
-        size_bytes += len(picture.data)
-        if size_bytes > LARGEST_BYTES:
+            if not {SPS, PPS} <= {
+                nal[0] & 31 for nal in self._headers if nal[0] & 31 != SPS or len(nal) >= 4
+            }:
+                raise SourceError(Cause.DAMAGED, f"{self._name}: its first keyframe has no SPS and PPS")
+            self._first = picture.seconds
+        ticks = round((picture.seconds - self._first) * CLOCK_HZ)
+        self._units.append(AccessUnit(ticks, picture.keyframe, tuple(nals)))
+        self._size_bytes += len(picture.data)
+        if self._size_bytes > LARGEST_BYTES:
             raise ConfigError(
-                f"{name} is larger than {LARGEST_BYTES >> 20} MiB, and the test camera holds clips "
+                f"{self._name} is larger than {LARGEST_BYTES >> 20} MiB, and the test camera holds clips "
                 "in memory: cut a shorter one"
             )
-    if not units:
-        raise SourceError(Cause.CODEC, f"{name}: there is no keyframe in it")
-    return Clip(name, tuple(units), interval)
+
+    def clip(self) -> Clip:
+        """What was taken in."""
+        if not self._units:
+            raise SourceError(Cause.CODEC, f"{self._name}: there is no keyframe in it")
+        return Clip(self._name, tuple(self._units), self._interval)

@@ -6,6 +6,8 @@ import struct
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from streamer.serving.listening import PortPair
+
 
 class Delivery(Protocol):
     """One client's way. Packets that cannot go are lost, as on a network; memory stays bounded."""
@@ -53,7 +55,7 @@ class Datagrams:
 
     paced = True
 
-    def __init__(self, ports: "PortPair", rtp_address: Any, rtcp_address: Any) -> None:
+    def __init__(self, ports: PortPair, rtp_address: Any, rtcp_address: Any) -> None:
         self._ports = ports
         self._rtp_address = rtp_address
         self._rtcp_address = rtcp_address
@@ -74,37 +76,3 @@ def _send(sock: socket.socket, packet: bytes, address: Any) -> None:
         sock.sendto(packet, address)
     except OSError:
         return  # a full buffer or no way to the client: a datagram more that did not arrive
-
-
-class PortPair:
-    """An even UDP port for RTP and the odd one above it for RTCP, as RFC 3550 section 11 wants it."""
-
-    def __init__(self, family: int, host: str) -> None:
-        for _ in range(50):
-            self.rtp = _bound(family, host, 0)
-            port: int = self.rtp.getsockname()[1]
-            if port % 2 == 0 and port < 65535:
-                try:
-                    self.rtcp = _bound(family, host, port + 1)
-                except OSError:
-                    self.rtp.close()
-                    continue
-                self.numbers = (port, port + 1)
-                return
-            self.rtp.close()
-        raise OSError("no pair of neighbouring UDP ports is free")
-
-    def close(self) -> None:
-        self.rtp.close()
-        self.rtcp.close()
-
-
-def _bound(family: int, host: str, port: int) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_DGRAM)
-    try:
-        sock.setblocking(False)
-        sock.bind((host, port))
-    except OSError:
-        sock.close()
-        raise
-    return sock

@@ -1,11 +1,11 @@
 """What a camera can be told to do wrong while it runs."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from streamer.errors import ConfigError
+from streamer.serving.control import quoted, share_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,25 +75,11 @@ def obey(line: str, cameras: Sequence[Faulty]) -> None:
     rest = words[2:]
     names = [f"cam{index}" for index in range(len(cameras))]
     if name not in names:
-        raise ConfigError(f"{_shown(name)} is not a camera here: {', '.join(names)} are")
+        raise ConfigError(f"{quoted(name)} is not a camera here: {', '.join(names)} are")
     command = COMMANDS.get(word)
     if command is None:
-        raise ConfigError(f"{_shown(word)} is not a command: {', '.join(COMMANDS)} are")
+        raise ConfigError(f"{quoted(word)} is not a command: {', '.join(COMMANDS)} are")
     if len(rest) != command.takes_share:
         wanted = "one number, a share from 0 to 1" if command.takes_share else "nothing"
-        raise ConfigError(f"{word} takes {wanted} after it, not {_shown(' '.join(rest))}")
-    command.does(cameras[names.index(name)], _share(rest[0]) if rest else 0.0)
-
-
-def _share(text: str) -> float:
-    try:
-        share = float(text)
-    except ValueError:
-        share = math.nan
-    if not 0 <= share <= 1:
-        raise ConfigError(f"{_shown(text)} is not a share: it goes from 0 to 1")
-    return share
-
-
-def _shown(text: str) -> str:
-    return repr(text[:40])
+        raise ConfigError(f"{word} takes {wanted} after it, not {quoted(' '.join(rest))}")
+    command.does(cameras[names.index(name)], share_of(rest[0]) if rest else 0.0)

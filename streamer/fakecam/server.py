@@ -5,21 +5,21 @@ import contextlib
 import errno
 import socket
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 from streamer.errors import ConfigError
 from streamer.fakecam.camera import Camera
-from streamer.fakecam.control import LONGEST_LINE_BYTES, converse
-from streamer.fakecam.delivery import PortPair
+from streamer.fakecam.faults import obey
 from streamer.fakecam.gate import Gate
 from streamer.fakecam.message import LARGEST_HEAD_BYTES
 from streamer.fakecam.recording import check, load
 from streamer.fakecam.session import Connection
+from streamer.fakecam.watermarking import load_watermarked
+from streamer.serving.control import LONGEST_LINE_BYTES, converse
+from streamer.serving.listening import LOOPBACK, MOST_CONNECTIONS, PortPair, listening, served
 
-LOOPBACK = "127.0.0.1"
-MOST_CONNECTIONS = 256
 # The kernel grows a buffer to megabytes, which for a slow client is many seconds of old pictures.
 SEND_BUFFER_BYTES = 128 * 1024
 OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
@@ -30,7 +30,7 @@ class Server:
 
     Making it raises ConfigError where there is no clip, a user without a password or one that cannot
     be. Entering raises SourceError where a clip cannot be read, ConfigError where an address, a port or
-    the log cannot be had.
+    the log cannot be had, or where a clip's pictures are too small for the watermark that is wanted.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class Server:
         password: str | None,
         log: str | Path | None,
         control_port: int | None,
+        watermark: bool,
     ) -> None:
         if not clips:
             raise ConfigError("a test camera needs at least one clip")
@@ -57,6 +58,7 @@ class Server:
         self._gate = None if user is None or password is None else Gate(user, password)
         self._log_path = None if log is None else Path(log)
         self._wanted_control_port = control_port
+        self._watermark = watermark
         self._open = contextlib.ExitStack()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._connections: set[Connection] = set()
@@ -72,16 +74,16 @@ class Server:
                 check(path)
                 if self._log_path and self._log_path.exists() and self._log_path.samefile(path):
                     raise ConfigError(f"the log {self._log_path} is a clip; write it elsewhere")
-            self._listener = opening.enter_context(_listening(host, port))
+            self._listener = opening.enter_context(listening(host, port))
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
             self.port = self._listener.getsockname()[1]
             self._ports = opening.enter_context(_pair(self._listener.family, self._listener.getsockname()[0]))
             if self._wanted_control_port is not None:
-                self._control = opening.enter_context(_listening(LOOPBACK, self._wanted_control_port))
+                self._control = opening.enter_context(listening(LOOPBACK, self._wanted_control_port))
                 self.control_port = self._control.getsockname()[1]
             log = opening.enter_context(_log(self._log_path)) if self._log_path else None
             # Last: it may take minutes, and what cannot be had is to be said at once.
-            clips = [load(path) for path in self._clips]
+            clips = load_watermarked(self._clips) if self._watermark else list(map(load, self._clips))
             self.cameras = [Camera(index, clip, log) for index, clip in enumerate(clips)]
             self._open = opening.pop_all()
         return self
@@ -101,10 +103,10 @@ class Server:
         loop.set_exception_handler(self._complain)
         loop.add_reader(self._ports.rtp, self._drain, self._ports.rtp)
         loop.add_reader(self._ports.rtcp, self._drain, self._ports.rtcp)
-        rtsp = await _served(self._accept, self._listener, LARGEST_HEAD_BYTES)
+        rtsp = await served(self._accept, self._listener, LARGEST_HEAD_BYTES)
         control = None
         if self.control_port is not None:
-            control = await _served(self._accept_control, self._control, LONGEST_LINE_BYTES)
+            control = await served(self._accept_control, self._control, LONGEST_LINE_BYTES)
         try:
             await _until_one_fails([camera.play() for camera in self.cameras])
         finally:
@@ -130,7 +132,7 @@ class Server:
         task.add_done_callback(lambda _: self._connections.discard(connection))
 
     def _accept_control(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._start(converse(reader, writer, self.cameras))
+        self._start(converse(reader, writer, lambda line: obey(line, self.cameras)))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         # Own tasks: those that asyncio makes of coroutine callbacks complain when they are cancelled.
@@ -159,16 +161,6 @@ class Server:
                         connection.heard()
 
 
-async def _served(
-    accept: Callable[[asyncio.StreamReader, asyncio.StreamWriter], None], sock: socket.socket, limit: int
-) -> asyncio.Server:
-    # asyncio accepts `backlog` clients at a time, and without descriptors it fails that many times,
-    # each with a timer that tries again; so that is one, and the kernel's queue is made long after.
-    server = await asyncio.start_server(accept, sock=sock, limit=limit, backlog=1)
-    sock.listen(MOST_CONNECTIONS)
-    return server
-
-
 async def _until_one_fails(plays: list[Coroutine[Any, Any, None]]) -> None:
     tasks = [asyncio.create_task(play) for play in plays]
     try:
@@ -179,20 +171,6 @@ async def _until_one_fails(plays: list[Coroutine[Any, Any, None]]) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-@contextlib.contextmanager
-def _listening(host: str, port: int) -> Iterator[socket.socket]:
-    if not 0 <= port <= 65535:
-        raise ConfigError(f"{port} is not a port: they go from 0 (any that is free) to 65535")
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        sock = socket.create_server(address[:2], family=family)
-    except (OSError, UnicodeError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(f"port {port} on {host} cannot be listened on: {why}; choose another") from error
-    with sock:
-        yield sock
 
 
 @contextlib.contextmanager

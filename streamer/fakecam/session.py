@@ -2,16 +2,16 @@
 
 import asyncio
 import contextlib
-import re
 import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from streamer.fakecam.camera import Camera
-from streamer.fakecam.delivery import Datagrams, Delivery, Interleaved, PortPair
+from streamer.fakecam.delivery import Datagrams, Delivery, Interleaved
 from streamer.fakecam.gate import Gate
 from streamer.fakecam.message import BadRequest, Request, read_request, reply
 from streamer.fakecam.sdp import CONTROL, describe
+from streamer.serving.listening import PortPair, port_pair
 
 SILENCE_S = 60.0  # a client that says nothing for so long, not even by RTCP, is gone
 GOODBYE_S = 2.0  # for the last words to leave
@@ -157,12 +157,12 @@ class Connection:
         if "multicast" in given:
             return None
         if protocol == "RTP/AVP/TCP":
-            first, second = _pair(given.get("interleaved", "0-1")) or (256, 256)
+            first, second = port_pair(given.get("interleaved", "0-1")) or (256, 256)
             if max(first, second) > 255:
                 return None
             self._delivery = Interleaved(self._writer.transport, (first, second))
             return f"RTP/AVP/TCP;unicast;interleaved={first}-{second}"
-        ports = _pair(given.get("client_port", ""))
+        ports = port_pair(given.get("client_port", ""))
         if protocol not in ("RTP/AVP", "RTP/AVP/UDP") or ports is None or min(ports) < 1:
             return None
         # Only ever to who asks: `destination` would make the camera flood somebody else.
@@ -212,13 +212,3 @@ class Connection:
             async with asyncio.timeout(GOODBYE_S):
                 await self._writer.wait_closed()
         self._writer.transport.abort()
-
-
-def _pair(text: str) -> tuple[int, int] | None:
-    """`5000-5001` or `5000`, each 16 bits at most."""
-    match = re.fullmatch(r"(\d{1,5})(?:-(\d{1,5}))?", text, re.ASCII)
-    if match is None:
-        return None
-    first = int(match[1])
-    second = int(match[2]) if match[2] else first + 1
-    return (first, second) if max(first, second) < 65536 else None

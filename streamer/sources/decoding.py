@@ -20,6 +20,12 @@ from streamer.sources.address import Address
 # Of a packet: captured_ns, keyframe, source_ns.
 _Known = tuple[int, bool, int | None]
 
+# Pixel formats whose first plane is 8-bit brightness.
+_WITH_LUMA = {
+    *("gray", "nv12", "nv21", "yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p"),
+    *("yuv410p", "yuv411p", "yuvj411p", "yuv440p", "yuvj440p"),
+}
+
 _PRFT_UNIT_NS = 1000  # AVProducerReferenceTime.wallclock: microseconds since 1970
 
 
@@ -54,12 +60,14 @@ class Decoding:
 
     def since_start_ns(self, ts: int | None) -> int | None:
         """A time stamp in ns since the first one that was asked for."""
-        if ts is None:
-            return None
         if self._first_ts is None:
             self._first_ts = ts
+        return None if ts is None or self._first_ts is None else self.ns(ts - self._first_ts)
+
+    def ns(self, ts: int | None) -> int | None:
+        """Ticks of the stream in ns."""
         numerator, denominator = self._ns_per_tick
-        return (ts - self._first_ts) * numerator // denominator
+        return None if ts is None else ts * numerator // denominator
 
     def captured(self, frame: VideoFrame, pts_ns: int | None) -> Captured:
         """Raises SourceError for a picture that is too large or in a form that can't be converted."""
@@ -67,8 +75,11 @@ class Decoding:
         if limits.too_large(size):
             raise causes.too_large(self._address, size, limits.ALLOWED)
         turns = round(frame.rotation / 90) % 4
-        picture = LazyPicture(size if turns % 2 == 0 else size[::-1], partial(_bgr, frame, turns))
-        self._try(picture, frame.format.name)
+        shown = size if turns % 2 == 0 else size[::-1]
+        pixels = frame.format.name
+        self._try(LazyPicture(shown, partial(_bgr, frame, turns)), pixels)
+        luma = partial(_luma, frame, turns) if pixels in _WITH_LUMA else None
+        picture = LazyPicture(shown, partial(_bgr, frame, turns), luma)
         captured_ns, keyframe, source_ns = cast(_Known, frame.opaque) or self._newest
         return Captured(picture, captured_ns, pts_ns, source_ns, keyframe)
 
@@ -90,6 +101,15 @@ def _camera_clock_ns(packet: "Packet[VideoStream]") -> int | None:
     if not packet.has_sidedata("prft"):
         return None
     return int.from_bytes(bytes(packet.get_sidedata("prft"))[:8], "little", signed=True) * _PRFT_UNIT_NS
+
+
+def _luma(frame: VideoFrame, turns: int) -> NDArray[np.uint8]:
+    plane = frame.planes[0]
+    # A line is longer in memory than it is shown.
+    lines = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+    pixels: NDArray[np.uint8] = np.rot90(lines[: frame.height, : frame.width], turns)
+    pixels.flags.writeable = False
+    return pixels
 
 
 def _bgr(frame: VideoFrame, turns: int) -> NDArray[np.uint8]:

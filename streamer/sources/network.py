@@ -1,6 +1,7 @@
 """Cameras and streams on the network: RTSP, HTTP."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
@@ -16,6 +17,7 @@ from streamer.sources import demuxing
 from streamer.sources.address import Address
 from streamer.sources.causes import answered, explain_network, silence
 from streamer.sources.decoding import Decoding
+from streamer.sources.pile import Pile
 
 # Cameras that save bandwidth send a keyframe every 20 s.
 NO_PICTURE_LIMIT_S = 30.0
@@ -25,6 +27,7 @@ class NetworkSource:
     """A live stream. Each entry is a new connection; it ends when the other side says so.
 
     Hands nothing out before the first keyframe: what leans on a picture that never came is a grey smear.
+    Of a backlog it decodes what is needed to be live again; `Captured.skipped` says what it left out.
     Raises SourceError on entry and while iterating.
     """
 
@@ -69,13 +72,28 @@ class NetworkSource:
             raise ValueError("a source is entered before it is iterated")
         container, stream = self._opened
         decoding, timed = self._decoding, demuxing.timed(container)
-        joined, last_picture_ns = False, self._clock.now_ns()
+        pile: Pile[Packet[VideoStream]] = Pile()
+        joined, last_picture_ns, skipped, flushed = False, self._clock.now_ns(), 0, 0
         for packet in self._packets(container, stream):
             captured_ns = self._clock.now_ns()
             joined = joined or packet.is_keyframe
-            for frame in decoding.decode(packet, captured_ns) if joined else ():
-                last_picture_ns = captured_ns
-                yield decoding.captured(frame, decoding.since_start_ns(frame.pts) if timed else None)
+            due = pile.add(
+                packet,
+                captured_ns,
+                dts_ns=decoding.ns(packet.dts) if timed else None,
+                size=packet.size,
+                keyframe=packet.is_keyframe,
+            )
+            if pile.skipped > flushed:
+                # What leans on pictures before the keyframe (open groups) must not come out as a smear.
+                stream.codec_context.flush_buffers()
+                flushed = pile.skipped
+            for one, arrived_ns in due if joined else ():
+                for frame in decoding.decode(one, arrived_ns):
+                    last_picture_ns = captured_ns
+                    captured = decoding.captured(frame, decoding.since_start_ns(frame.pts) if timed else None)
+                    yield replace(captured, skipped=pile.skipped - skipped)
+                    skipped = pile.skipped
             if captured_ns - last_picture_ns > NO_PICTURE_LIMIT_S * 1e9:
                 what = "no picture could be decoded" if joined else "no keyframe came"
                 raise SourceError(

@@ -1,25 +1,25 @@
 """The control connection: one line a command, one line an answer, on the loopback interface only."""
 
 import asyncio
-from collections.abc import Sequence
+import math
+from collections.abc import Callable
 
 from streamer.errors import ConfigError
-from streamer.fakecam.faults import Faulty, obey
 
 LONGEST_LINE_BYTES = 256
 
 
 async def converse(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, cameras: Sequence[Faulty]
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, obey: Callable[[str], None]
 ) -> None:
-    """Obey lines such as `cam0 hang` until the client leaves; each is answered `ok` or `error: …`.
+    """Hand each line to `obey` until the client leaves; the answer is `ok` or the ConfigError's text.
 
     The reader's limit has to be LONGEST_LINE_BYTES; a longer line ends the conversation.
     """
     try:
         while line := await reader.readuntil(b"\n"):
             try:
-                obey(line.decode("utf-8", "replace"), cameras)
+                obey(line.decode("utf-8", "replace"))
                 answer = "ok"
             except ConfigError as error:
                 answer = f"error: {error}"
@@ -31,3 +31,19 @@ async def converse(
         pass  # the client has gone
     finally:
         writer.close()
+
+
+def share_of(text: str) -> float:
+    """A share from 0 to 1. Raises ConfigError for anything else."""
+    try:
+        share = float(text)
+    except ValueError:
+        share = math.nan
+    if not 0 <= share <= 1:
+        raise ConfigError(f"{quoted(text)} is not a share: it goes from 0 to 1")
+    return share
+
+
+def quoted(text: str) -> str:
+    """What somebody sent, short and harmless enough for an answer."""
+    return repr(text[:40])

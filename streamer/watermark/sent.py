@@ -1,0 +1,96 @@
+"""When a test camera sent which picture: its log, joined with what was seen."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from streamer.errors import ConfigError
+from streamer.watermark.mark import Mark
+
+# A picture is noted once the last of it has been handed over, and can be seen a moment earlier; to be
+# seen so much earlier than it was sent is wrong, and shows as an age below 0.
+EARLIEST_NS = 500_000_000
+
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
+
+
+class _Line(msgspec.Struct, frozen=True):
+    camera: _Count
+    frame: _Count
+    picture: _Count
+    sent_mono_ns: _Count
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One time at which a picture was sent."""
+
+    frame: int  # counts on over the clip's rounds
+    sent_ns: int  # monotonic, when the last of it had been handed over
+
+
+class SentTimes:
+    """All that a test camera sent. Values never change."""
+
+    def __init__(self, times: Mapping[tuple[int, int], tuple[NDArray[np.int64], NDArray[np.int64]]]) -> None:
+        self._times = times
+        self.cameras = frozenset(camera for camera, _ in times)
+
+    def latest(self, mark: Mark, seen_ns: int) -> Sent | None:
+        """The latest time at which this picture was sent before it was seen; None where it never was.
+
+        `seen_ns` is on the same machine's monotonic clock. A picture that is still to be sent, but
+        within EARLIEST_NS, is taken for that one: its age is below 0.
+        """
+        frames, sent_ns = self._times.get((mark.camera, mark.frame), (None, None))
+        if frames is None or sent_ns is None:
+            return None
+        at = int(np.searchsorted(sent_ns, seen_ns + EARLIEST_NS, side="right")) - 1
+        return Sent(int(frames[at]), int(sent_ns[at])) if at >= 0 else None
+
+    def true_age_ns(self, mark: Mark, seen_ns: int) -> int | None:
+        """How long ago a picture that was seen at `seen_ns` was sent; None where it never was."""
+        sent = self.latest(mark, seen_ns)
+        return None if sent is None else seen_ns - sent.sent_ns
+
+    def pictures(self, camera: int) -> int | None:
+        """How many pictures its clip has, as far as they were sent; None for an unknown camera."""
+        numbers = [picture for other, picture in self._times if other == camera]
+        return max(numbers) + 1 if numbers else None
+
+
+def sent_times(log: str | PathLike[str]) -> SentTimes:
+    """Read what `freshframe fakecam --log` wrote.
+
+    A last line without its end is what a killed camera left: it is passed over. Raises ConfigError for
+    a file that cannot be read and a line that is none of such a log.
+    """
+    found: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
+    decoder = msgspec.json.Decoder(_Line)
+    try:
+        with Path(log).open("rb") as file:
+            for number, text in enumerate(file, 1):
+                if not text.endswith(b"\n"):
+                    break
+                try:
+                    line = decoder.decode(text)
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                    raise ConfigError(
+                        f"{log}, line {number}: not of a log that `freshframe fakecam --log` wrote: {error}"
+                    ) from error
+                found[line.camera, line.picture].append((line.sent_mono_ns, line.frame))
+    except OSError as error:
+        raise ConfigError(f"{log} cannot be read: {(error.strerror or str(error)).lower()}") from error
+    times = {}
+    for key, entries in found.items():
+        entries.sort()
+        sent_ns, frames = np.array(entries, np.int64).T
+        times[key] = frames, sent_ns
+    return SentTimes(times)

@@ -1,0 +1,72 @@
+"""`freshframe bench`: the search for how many cameras are carried, and a real measurement."""
+
+from pathlib import Path
+
+import pytest
+from running import freshframe
+
+from streamer.cli import bench
+from streamer.cli.bench import MOST_CAMERAS, Load, carried, measure
+from streamer.config.model import ModelConfig
+from streamer.fakecam.film import film
+from streamer.sources.pattern import Pattern
+
+
+def loads(budget: float, fps_in: float = 30.0) -> tuple[list[int], "bench.Callable[[int], Load]"]:
+    """A machine that looks at `budget` frames a second in all, shared evenly; and what was tried."""
+    counts: list[int] = []
+
+    def tried(count: int) -> Load:
+        counts.append(count)
+        return Load(count, fps_in, min(fps_in, budget / count), 20.0, 30.0, 1.0)
+
+    return counts, tried
+
+
+@pytest.mark.parametrize(
+    ("budget", "fps", "most"),
+    [(60, 5, 12), (60, 30, 2), (4, 5, 0), (5, 5, 1), (1000, 5, MOST_CAMERAS), (315, 5, 63), (35, 5, 7)],
+)
+def test_the_search_finds_the_most_cameras(budget: float, fps: float, most: int) -> None:
+    counts, tried = loads(budget)
+    best = carried(tried, fps)
+    assert (best.cameras if best else 0) == most
+    assert len(counts) == len(set(counts))
+    assert len(counts) <= 13
+    assert max(counts) <= MOST_CAMERAS
+
+
+def test_a_camera_that_sends_less_than_is_asked_for_is_carried_when_all_of_it_is_looked_at() -> None:
+    best = carried(loads(100, fps_in=10.0)[1], 30.0)
+    assert best is not None
+    assert best.cameras == 10
+
+
+def test_a_real_measurement(yolo26n: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench, "MEASURED_S", 1.0)
+    monkeypatch.setattr(bench, "SETTLE_S", 0.2)
+    clip = tmp_path / "scene.mp4"
+    film(Pattern((320, 240), 10.0, 1, 20), clip)
+    load = measure(ModelConfig(name=str(yolo26n), imgsz=320), clip, 2)
+    assert load.cameras == 2
+    assert 0 < load.fps_seen <= load.fps_in * 1.5
+    assert 0 < load.age_p50_ms <= load.age_p99_ms
+    assert load.cpu > 0
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--fps", "0"], "--fps 0: allowed"),
+        (["--fps", "nan"], "--fps nan: allowed"),
+        (["--model", "nothing.pt"], "nothing.pt"),
+        (["--imgsz", "100"], "imgsz"),
+        (["--clip", "nowhere.mp4"], "nowhere.mp4"),
+    ],
+)
+def test_what_is_wrong_is_said_before_anything_is_measured(words: list[str], named: str) -> None:
+    done = freshframe("bench", *words)
+    assert done.returncode == 2
+    assert named in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not done.stdout
