@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test check clean
+.PHONY: setup demo test check bench bench-full clean
 
 setup: .venv/.installed
 
@@ -23,5 +23,13 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+bench: setup
+	@$(BIN)/freshframe models pull yolo26n
+	$(BIN)/python -m benchmarks
+
+bench-full: setup
+	@$(BIN)/freshframe models pull yolo26n
+	$(BIN)/python -m benchmarks --full
+
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-out
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .bench demo-out

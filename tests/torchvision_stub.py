@@ -1,4 +1,4 @@
-"""Makes `import torchvision` possible beside a torch it was not built for (test support only).
+"""Makes `import torchvision` possible beside a torch it was not built for (tests and benchmarks only).
 
 The package index's torchvision is built for CUDA; beside the CPU torch its compiled part cannot be
 loaded, its operators are missing, and `import torchvision` fails, and Ultralytics' `predict` with it.
@@ -7,6 +7,7 @@ Here `nms` is defined for real, and `qnms`, which nobody calls, by name.
 
 import importlib
 
+import numpy as np
 import torch
 
 _library: list[torch.library.Library] = []  # what it defines goes when it does
@@ -14,17 +15,19 @@ _library: list[torch.library.Library] = []  # what it defines goes when it does
 
 def nms(boxes: torch.Tensor, scores: torch.Tensor, iou_threshold: float) -> torch.Tensor:
     """Indices of the boxes (N, 4) that no better kept one overlaps by more than the threshold, best first."""
-    order = torch.sort(scores, descending=True, stable=True).indices
-    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    # In numpy: torch takes 60 µs for what numpy does in 10, and `predict` is timed with this beside us.
+    xyxy = boxes.float().numpy()
+    order = torch.sort(scores, descending=True, stable=True).indices.numpy()
+    area = (xyxy[:, 2] - xyxy[:, 0]) * (xyxy[:, 3] - xyxy[:, 1])
     kept = []
-    while order.numel():
+    while order.size:
         best, order = order[0], order[1:]
         kept.append(best)
-        top_left = torch.maximum(boxes[best, :2], boxes[order, :2])
-        bottom_right = torch.minimum(boxes[best, 2:], boxes[order, 2:])
-        common = (bottom_right - top_left).clamp(min=0).prod(1)
+        top_left = np.maximum(xyxy[best, :2], xyxy[order, :2])
+        bottom_right = np.minimum(xyxy[best, 2:], xyxy[order, 2:])
+        common = np.maximum(bottom_right - top_left, 0).prod(1)
         order = order[~(common / (area[best] + area[order] - common) > iou_threshold)]
-    return torch.stack(kept) if kept else torch.empty(0, dtype=torch.int64)
+    return torch.tensor(np.array(kept, np.int64))
 
 
 def install() -> None:
