@@ -10,6 +10,7 @@
     own_cost     P5   what our own Python costs, by stage: CPU and interpreter lock
     freshness    P6   age at the start of inference, real cameras and network
     overload     P6, P7   the same with the oracle detector: 1 to 64 cameras, 1 to 100 times too much
+    backlog      P6, R4  a link is throttled and released: when is it live again?
     delivery     P8   packet in → message at the subscriber
     timestamps   P9   delay of the decoder, truth of the times
     accuracy     P10  boxes and AP beside `predict`

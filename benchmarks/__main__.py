@@ -12,6 +12,7 @@ SHORT = ("throughput", "peers", "freshness", "delivery")
 FULL = (
     *SHORT,
     "overload",
+    "backlog",
     "decoding",
     "own_cost",
     "timestamps",
@@ -19,6 +20,7 @@ FULL = (
     "publishing",
     "starting",
     "memory",
+    "motion",
 )
 
 

@@ -46,16 +46,15 @@ class Contender:
     python: str
     weights: Path
 
+    def command(self, sources: Sequence[str], seconds: float) -> Sequence[str]:
+        """How it is started."""
+        program = f"benchmarks.contenders.{self.program}"
+        return [self.python, "-W", "ignore", "-m", program, str(self.weights), str(seconds), *sources]
+
     def run(self, sources: Sequence[str], seconds: float) -> Mapping[str, object]:
         """What it printed. Raises RuntimeError where it printed nothing."""
-        command = [self.python, "-W", "ignore", "-m", f"benchmarks.contenders.{self.program}"]
-        done = subprocess.run(
-            [*command, str(self.weights), str(seconds), *sources],
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-        )
+        command = self.command(sources, seconds)
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=TIMEOUT_S)
         lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
         if not lines:
             raise RuntimeError(f"{self.program}: {done.stderr.strip()[-300:]}")

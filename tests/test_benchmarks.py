@@ -90,7 +90,7 @@ def test_what_cannot_be_installed_is_missing_and_said_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, yolo26n: Path
 ) -> None:
     monkeypatch.setattr(environment, "FOLDER", tmp_path)
-    with pytest.raises(Missing, match="odd cannot be installed: .*nowhere"):
+    with pytest.raises(Missing, match=r"odd cannot be installed: .*nowhere"):
         python_with("odd", [str(tmp_path / "nowhere")])
     monkeypatch.setattr(peers, "python_with", _missing)
     programs, left_out = contenders(everything=True)
