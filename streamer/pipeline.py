@@ -12,6 +12,7 @@ from streamer.camera import Camera
 from streamer.clock import Clock, MonotonicClock
 from streamer.contracts import Detector, Sink
 from streamer.errors import ConfigError, FreshframeError, SinkError
+from streamer.kinds import helpers
 from streamer.leg import Leg
 from streamer.result import Result
 from streamer.sources.names import check_name
@@ -167,6 +168,7 @@ class Pipeline:
             objects=objects,
             failed=camera.error is not None,
             live=camera.source.live,
+            reconnects=dict(camera.reconnects),
         )
 
     def _open_sinks(self) -> None:
@@ -185,6 +187,8 @@ class Pipeline:
         self._threads.start("analysis", wired.analysis.run)
         for device, (worker, detectors, out) in wired.workers.items():
             self._threads.start(f"prepare {device}", worker.prepare)
+            for number in range(helpers(detectors)):
+                self._threads.start(f"prepare {device} +{number + 1}", worker.help)
             self._threads.start(f"infer {device}", partial(worker.infer, detectors, out))
         for name, (camera, _) in self._cameras.items():
             self._threads.start(f"camera {name}", partial(camera.run, wired.lanes[name], self._on_status))

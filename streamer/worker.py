@@ -2,25 +2,28 @@
 
 Two threads of the pipeline run it. `prepare` takes frames and readies the next batch on the CPU
 while `infer` has the device; between them lies a ring with one place, and the turns that keep
-overlap from buying staleness. Tracking and sinks come after, in other threads.
+overlap from buying staleness. Where batches are big, more threads help `prepare`. Tracking and sinks
+come after, in other threads.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, cast
 
 from streamer.clock import Clock
-from streamer.contracts import Detector, StagedDetector
+from streamer.contracts import Detector, QueueDetector, one_after_another
 from streamer.detections import Detections
-from streamer.errors import DetectorError, FreshframeError
+from streamer.errors import DetectorError
 from streamer.failures import Failures
-from streamer.frame import Frame, View
+from streamer.frame import Frame
+from streamer.kinds import checked, entered, infer, model_info, places, prepare
 from streamer.lane import Taken
 from streamer.result import ModelInfo
 from streamer.ring import Exhausted, Ring, Writer
+from streamer.spread import Crew
 from streamer.turns import DeviceTurns, Durations, Turn, await_turn
-from streamer.window import Window
+from streamer.window import joining_s
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,15 +68,15 @@ class Worker:
         self._batches: Ring[_Batch] = Ring(clock)
         self._device = DeviceTurns(self._turns.writer(depth=1, live=True), self._preparing)
         self._hand_over = self._batches.writer(depth=1, live=False)
+        self._crew = Crew()
 
     def prepare(self) -> None:
         """The preparing thread's loop: ends when the frames do, or when the device has gone."""
-        window = Window()
         number = 0
         try:
             while True:
                 await_turn(self._turns, number, self._clock.now_ns)
-                batch = self._next_batch(window)
+                batch = self._next_batch()
                 number += 1
                 if not self._hand_over.put(batch):
                     self._discard(batch)
@@ -82,13 +85,18 @@ class Worker:
         finally:
             self._hand_over.close()
             self._turns.leave()
+            self._crew.dismiss()
+
+    def help(self) -> None:
+        """A helper's loop: takes part in preparing; ends with it."""
+        self._crew.help()
 
     def infer(self, detectors: Sequence[Detector], out: Mapping[str, Writer[Inferred]]) -> None:
         """The device's loop: opens and warms the detectors, looks at batches, hands results on in order."""
         try:
             with ExitStack() as opened:
                 for detector in detectors:
-                    opened.enter_context(_named(detector))
+                    opened.enter_context(entered(detector))
                 self.ready = True
                 self._device.idle(self._clock.now_ns())
                 self._look_at_all(out)
@@ -105,12 +113,11 @@ class Worker:
 
     # ---- the preparing thread
 
-    def _next_batch(self, window: Window) -> _Batch:
+    def _next_batch(self) -> _Batch:
         """The next frames that can be prepared; the turn is ours until there are some."""
         while True:
-            wait_s = window.seconds(self._clock.now_ns(), self._device.execution_s)
-            taken = self.frames.take_batch(_places, window_s=wait_s)
-            window.observe(entry.item for entry in taken)
+            wait_s = 0.0 if self._device.busy else joining_s(self._device.execution_s)
+            taken = self.frames.take_batch(places, window_s=wait_s)
             batch = self._prepared(taken)
             self.unprepared.check()
             if batch is not None:
@@ -127,7 +134,7 @@ class Worker:
         prepared: Any = None
         while good:
             try:
-                prepared = _prepare(detector, good)
+                prepared = prepare(detector, [one.item for one in good], self._crew.spread)
                 break
             except Exception as error:
                 alone = ((entry, self._error_of(detector, entry)) for entry in good if len(good) > 1)
@@ -147,7 +154,7 @@ class Worker:
     def _error_of(detector: Detector, taken: Taken[Frame]) -> Exception | None:
         """Why a frame cannot be prepared, if it cannot."""
         try:
-            _prepare(detector, [taken])
+            prepare(detector, [taken.item], one_after_another)
         except Exception as error:
             return error
         return None
@@ -168,15 +175,29 @@ class Worker:
     def _look_at(self, batch: _Batch, out: Mapping[str, Writer[Inferred]]) -> None:
         started_ns = self._clock.now_ns()
         self._device.started(started_ns, batch.detector)
+        detector, count = batch.detector, len(batch.taken)
+        free_ns = None
         try:
-            seen = _infer(batch.detector, batch.prepared, len(batch.taken))
+            if isinstance(detector, QueueDetector):
+                detector.wait(batch.prepared)
+                free_ns = self._free(started_ns, detector)
+                seen = checked(detector, detector.read(batch.prepared), count)
+            else:
+                seen = infer(detector, batch.prepared, count)
         except Exception as error:
             self._one_by_one(batch, error, out)
             seen = []
         inferred_ns = self._clock.now_ns()
-        self._device.finished(inferred_ns, inferred_ns - started_ns, batch.detector)
+        if free_ns is None:
+            self._free(started_ns, detector)
         for taken, detections in zip(batch.taken, seen, strict=False):
             self._hand_on(batch, taken, detections, (started_ns, inferred_ns), out)
+
+    def _free(self, started_ns: int, detector: Detector) -> int:
+        """The device can have the next batch."""
+        now_ns = self._clock.now_ns()
+        self._device.finished(now_ns, now_ns - started_ns, detector)
+        return now_ns
 
     def _one_by_one(self, batch: _Batch, error: Exception, out: Mapping[str, Writer[Inferred]]) -> None:
         """A batch failed: the frame that spoils it must not cost the other cameras theirs."""
@@ -186,7 +207,8 @@ class Worker:
         for taken in batch.taken:
             started_ns = self._clock.now_ns()
             try:
-                (detections,) = _infer(batch.detector, _prepare(batch.detector, [taken]), 1)
+                prepared = prepare(batch.detector, [taken.item], one_after_another)
+                (detections,) = infer(batch.detector, prepared, 1)
             except Exception as its_own:
                 self.failures.add(taken, its_own)
             else:
@@ -218,47 +240,3 @@ class Worker:
     def _discard(self, batch: _Batch) -> None:
         for taken in batch.taken:
             self.failures.closed(taken)
-
-
-def model_info(detector: Detector) -> ModelInfo:
-    """What a detector says of itself, or its class's name."""
-    info = getattr(detector, "info", None)
-    return info if isinstance(info, ModelInfo) else ModelInfo(type(detector).__name__)
-
-
-@contextmanager
-def _named(detector: Detector) -> Iterator[None]:
-    """The detector opened; what it raises then says whose it is."""
-    with ExitStack() as opened:
-        try:
-            opened.enter_context(detector)
-        except FreshframeError:
-            raise
-        except Exception as error:
-            name = type(detector).__name__
-            raise DetectorError(f"{name} cannot be opened: {type(error).__name__}: {error}") from error
-        yield
-
-
-def _places(detector: object) -> int:
-    """How many frames a detector takes at once."""
-    return max(1, int(getattr(detector, "max_batch", 1)))
-
-
-def _prepare(detector: Detector, taken: Sequence[Taken[Frame]]) -> Any:
-    views = [View(entry.item) for entry in taken]
-    if isinstance(detector, StagedDetector):
-        return detector.prepare(views)
-    for view in views:
-        view.bgr()  # converted here, once, and not on the device's thread
-    return views
-
-
-def _infer(detector: Detector, prepared: Any, count: int) -> list[Detections]:
-    seen = detector.infer(prepared) if isinstance(detector, StagedDetector) else detector.detect(prepared)
-    if len(seen) != count:
-        raise DetectorError(f"{type(detector).__name__} returned {len(seen)} detections for {count} views")
-    for one in seen:
-        if not isinstance(one, Detections):
-            raise DetectorError(f"{type(detector).__name__} returned a {type(one).__name__} for a Detections")
-    return list(seen)

@@ -258,7 +258,10 @@ WRONG = {
         "cameras.a.detect: found true; allowed: always or on_motion",
     ),
     "a device": ("model: {device: gpu}\n" + CAMERA, "found 'gpu'; allowed: auto, cpu or cuda:N"),
-    "an engine": ("model: {engine: tensorrt}\n" + CAMERA, "found 'tensorrt'; allowed: auto, onnx or torch"),
+    "an engine": (
+        "model: {engine: tensorrt}\n" + CAMERA,
+        "found 'tensorrt'; allowed: auto, onnx, torch, openvino or openvino-int8",
+    ),
     "a detector's class": ("model: {use: mine}\n" + CAMERA, "model.use: found 'mine'; allowed: module:Class"),
     "a transport": ("cameras: {a: {source: 'usb:0', transport: http}}", "found 'http'; allowed: tcp or udp"),
     "a camera twice": (

@@ -1,101 +1,118 @@
-"""How long a batch waits for more cameras."""
+"""How long a batch waits for more cameras; how batches fill where nobody waits."""
 
-import itertools
+import threading
+from collections.abc import Sequence
 
 import pytest
-from boxes import picture
+from boxes import Looker, picture
 
-from streamer import Frame, Quality
-from streamer.window import LONGEST_S, SHORTEST_S, Window
+from streamer import Exhausted, Frame, ManualClock, Quality, Ring, View
+from streamer.window import TOGETHER_S, joining_s
+from streamer.worker import Inferred, Worker
 
+pytestmark = pytest.mark.timeout(20)
 PICTURE = picture()
-
-
-def frames(
-    camera: str, fps: float, indices: range, *, start_s: float = 0.0, live: bool = True
-) -> list[Frame]:
-    return [
-        Frame(
-            camera=camera,
-            epoch=0,
-            index=index,
-            captured_ns=round((start_s + index / fps) * 1e9),
-            scene_ns=0,
-            pts_ns=None,
-            source_ns=None,
-            keyframe=False,
-            quality=Quality.FINE,
-            picture=PICTURE,
-            live=live,
-        )
-        for index in indices
-    ]
-
-
-def test_before_anything_is_known_it_is_short() -> None:
-    assert Window().seconds(0, 0.0) == SHORTEST_S
+CAMERAS = [f"camera{number}" for number in range(32)]
 
 
 @pytest.mark.parametrize(
-    ("fps", "execution_s", "expected_s"),
+    ("execution_s", "expected_s"),
     [
-        (25, 0.010, 0.030),
-        (25, 0.0, 0.040),
-        (25, 0.1, SHORTEST_S),
-        (5, 0.0, LONGEST_S),
-        (1000, 0.0, SHORTEST_S),
+        (0.0, 0.0),  # nothing is known yet
+        (0.001, 0.0005),
+        (0.003, 0.0015),
+        (0.004, TOGETHER_S),
+        (0.1, TOGETHER_S),
     ],
 )
-def test_it_is_what_is_left_of_the_period(fps: float, execution_s: float, expected_s: float) -> None:
-    window = Window()
-    window.observe(frames("gate", fps, range(100)))
-    assert window.seconds(round(99 / fps * 1e9), execution_s) == pytest.approx(expected_s)
+def test_it_is_half_of_what_a_batch_takes_and_short(execution_s: float, expected_s: float) -> None:
+    assert joining_s(execution_s) == pytest.approx(expected_s)
 
 
-def test_the_fastest_camera_decides() -> None:
-    window = Window()
-    window.observe(frames("slow", 10, range(10)))
-    window.observe(frames("fast", 25, range(25)))
-    assert window.seconds(10**9, 0.0) == pytest.approx(0.040)
+class Cameras:
+    """A worker with 32 live cameras and one detector, on a clock that stands still."""
+
+    def __init__(self, detector: Looker) -> None:
+        self.clock = ManualClock()
+        frames: Ring[Frame] = Ring(self.clock)
+        self.worker = Worker(frames, self.clock)
+        self.lanes = {name: frames.writer(depth=1, live=True, group=detector) for name in CAMERAS}
+        self.results: Ring[Inferred] = Ring(self.clock)
+        out = {name: self.results.writer(depth=1000, live=True) for name in CAMERAS}
+        self.threads = [
+            threading.Thread(target=self.worker.prepare, daemon=True),
+            threading.Thread(target=self.worker.infer, args=([detector], out), daemon=True),
+        ]
+        for thread in self.threads:
+            thread.start()
+
+    def put(self, name: str, index: int) -> None:
+        now_ns = self.clock.now_ns()
+        frame = Frame(name, 0, index, now_ns, now_ns, None, None, True, Quality.FINE, PICTURE)
+        self.lanes[name].put(frame)
+
+    def close(self) -> list[Inferred]:
+        for lane in self.lanes.values():
+            lane.revoke()
+        for thread in self.threads:
+            thread.join(5)
+            assert not thread.is_alive()
+        got: list[Inferred] = []
+        while True:
+            try:
+                taken = self.results.take()
+            except Exhausted:
+                return got
+            assert taken is not None
+            got.append(taken.item)
 
 
-def test_drops_do_not_make_the_period_longer() -> None:
-    window = Window()
-    window.observe(frames("gate", 50, range(0, 100, 7)))
-    assert window.seconds(2 * 10**9, 0.0) == pytest.approx(0.020)
+def test_the_first_frame_is_not_kept_waiting_and_the_others_fill_one_batch() -> None:
+    """Too many frames: 32 cameras must not be served one by one, though nobody waits for anybody."""
+    busy, go_on = threading.Semaphore(0), threading.Semaphore(0)
+
+    def look(views: Sequence[View]) -> None:
+        busy.release()
+        assert go_on.acquire(timeout=5)
+        bench.clock.advance(0.05)
+
+    looker = Looker(32, busy=look)
+    bench = Cameras(looker)
+    bench.put(CAMERAS[0], 0)
+    assert busy.acquire(timeout=5)  # alone, at once: the clock has not moved
+    bench.put(CAMERAS[1], 0)  # the next batch begins to be prepared with what is there
+    for round_ in range(1, 6):
+        for name in CAMERAS:
+            bench.put(name, round_)
+        go_on.release()
+        assert busy.acquire(timeout=5)
+    go_on.release(100)
+    bench.close()
+    assert looker.batches[0] == 1
+    assert min(looker.batches[3:6]) == 32
 
 
-def test_bursts_do_not_make_the_period_shorter() -> None:
-    window = Window()
-    for index, late_s in zip(range(64), itertools.cycle([0.0, 0.015, 0.001, 0.01]), strict=False):
-        window.observe(frames("gate", 25, range(index, index + 1), start_s=late_s))
-    assert window.seconds(round(63 / 25 * 1e9), 0.0) == pytest.approx(0.040, rel=0.01)
-
-
-def test_a_silent_camera_has_no_say_after_two_seconds() -> None:
-    window = Window()
-    window.observe(frames("gone", 50, range(50)))
-    window.observe(frames("there", 20, range(60)))
-    assert window.seconds(round(2.9e9), 0.0) == pytest.approx(0.020)
-    assert window.seconds(round(3.1e9), 0.0) == pytest.approx(0.050)
-    assert window.seconds(round(9e9), 0.0) == SHORTEST_S
-
-
-def test_an_outage_is_no_period() -> None:
-    window = Window()
-    window.observe(frames("gate", 50, range(50)))
-    window.observe(frames("gate", 50, range(50, 60), start_s=60))
-    assert window.seconds(round(61.2e9), 0.0) == pytest.approx(0.020)
-
-
-def test_recordings_have_no_say() -> None:
-    window = Window()
-    window.observe(frames("film", 30, range(50), live=False))
-    assert window.seconds(10**9, 0.0) == SHORTEST_S
-
-
-def test_times_that_run_backwards_do_no_harm() -> None:
-    window = Window()
-    window.observe(frames("odd", 25, range(50))[::-1])
-    window.observe(frames("odd", -25, range(50)))
-    assert SHORTEST_S <= window.seconds(0, 0.0) <= LONGEST_S
+def test_one_camera_never_waits() -> None:
+    """Every lane has something: the batch is complete, although it has room."""
+    seen = threading.Semaphore(0)
+    looker = Looker(32, busy=lambda views: seen.release())
+    clock = ManualClock()
+    frames: Ring[Frame] = Ring(clock)
+    worker = Worker(frames, clock)
+    lane = frames.writer(depth=1, live=True, group=looker)
+    out: Ring[Inferred] = Ring(clock)
+    writers = {"camera0": out.writer(depth=100, live=True)}
+    threads = [
+        threading.Thread(target=worker.prepare, daemon=True),
+        threading.Thread(target=worker.infer, args=([looker], writers), daemon=True),
+    ]
+    for thread in threads:
+        thread.start()
+    for index in range(5):
+        lane.put(Frame("camera0", 0, index, 0, 0, None, None, True, Quality.FINE, PICTURE))
+        assert seen.acquire(timeout=5)  # on a clock that stands still, a wait would never end
+    lane.revoke()
+    for thread in threads:
+        thread.join(5)
+        assert not thread.is_alive()
+    assert looker.batches == [1] * 5

@@ -3,6 +3,8 @@
 import ctypes
 import difflib
 import importlib
+import importlib.util
+import math
 import os
 import re
 import sys
@@ -10,12 +12,13 @@ from pathlib import Path
 
 from streamer.errors import ConfigError, DetectorError
 
-ENGINES = ("auto", "onnx", "torch")
+INT8 = "openvino-int8"
+ENGINES = ("auto", "onnx", "torch", "openvino", INT8)
 CUDA_BATCH = 32
 
 
 def choose(engine: str, device: str, suffix: str) -> tuple[str, str]:
-    """What `auto` comes to for a .pt or .onnx file: onnx or torch, and cpu or cuda:N.
+    """What `auto` comes to for a .pt or .onnx file: onnx, torch, openvino…; and cpu or cuda:N.
 
     Raises ConfigError where they do not go together, DetectorError where the device is not there.
     """
@@ -27,10 +30,17 @@ def choose(engine: str, device: str, suffix: str) -> tuple[str, str]:
         raise ConfigError(f"there is no device {device!r}: allowed are auto, cpu and cuda:0, cuda:1 …")
     if suffix == ".onnx" and engine == "torch":
         raise ConfigError("an .onnx file runs with engine onnx, not torch: give the .pt weights for torch")
-    if engine == "onnx" or suffix == ".onnx":
+    if engine not in ("auto", "torch") or suffix == ".onnx":
+        engine = "onnx" if engine == "auto" else engine
         if device.startswith("cuda"):
-            raise ConfigError(f"engine onnx runs on the cpu, not on {device}: {device} wants torch and .pt")
-        return "onnx", "cpu"
+            raise ConfigError(
+                f"engine {engine} runs on the cpu, not on {device}: {device} wants torch and .pt"
+            )
+        if engine.startswith("openvino") and importlib.util.find_spec("openvino") is None:
+            raise DetectorError(
+                f"engine {engine} wants OpenVINO, which is not installed: pip install 'freshframe[openvino]'"
+            )
+        return engine, "cpu"
     if device.startswith("cuda"):
         _check_cuda(device)
         return "torch", device
@@ -67,7 +77,8 @@ def max_batch(device: str) -> int:
 def physical_cores() -> int:
     """How many cores this process may use; two threads of one core count as one.
 
-    Sibling threads share a core's arithmetic units, so that a second one only gets in the way.
+    Sibling threads share a core's arithmetic units, so that a second one only gets in the way. A
+    container may have a share of the cores' time only: more threads than that are stopped by turns.
     """
     if not hasattr(os, "sched_getaffinity"):
         return os.cpu_count() or 1
@@ -75,4 +86,13 @@ def physical_cores() -> int:
     for number in os.sched_getaffinity(0):
         siblings = Path(f"/sys/devices/system/cpu/cpu{number}/topology/thread_siblings_list")
         cores.add(siblings.read_text("ascii") if siblings.exists() else str(number))
-    return len(cores)
+    return max(int(min(len(cores), _quota())), 1)
+
+
+def _quota() -> float:
+    """How many cores' time the control group has (Linux, cgroup v2: `cpu.max`); inf: all of it."""
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text("ascii").split()
+        return math.inf if quota == "max" else int(quota) / int(period)
+    except (OSError, ValueError, ZeroDivisionError):
+        return math.inf

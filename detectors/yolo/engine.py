@@ -1,4 +1,4 @@
-"""What an engine looks like to the detector: it takes pixels and gives the network's raw output."""
+"""What an engine looks like to the detector: it takes pixels and gives the network's output, or boxes."""
 
 import difflib
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.yolo.postprocess import Boxes, Reading
 from streamer.errors import ConfigError, DetectorError
 
 
@@ -26,6 +27,36 @@ class Engine(Protocol):
 
     def run(self, staged: Any) -> NDArray[np.float32]:
         """The network's output for the pictures of a canvas. One thread. Raises DetectorError."""
+
+
+class ReadingEngine(Protocol):
+    """An engine that gives boxes: on the CPU any Engine with `CpuReading` round it."""
+
+    precision: str
+    labels: Sequence[str] | None
+    stride: int
+    shape: tuple[int, int] | None
+
+    def probe(self, shape: tuple[int, int]) -> tuple[int, ...]:
+        """The shape of the network's output for one picture of this height and width. Before `start`."""
+
+    def start(self, reading: Reading, shapes: Sequence[tuple[int, int]]) -> None:
+        """Get ready for inputs of these shapes, which are usual; others are taken as well. Once."""
+
+    def canvas(self, count: int, shape: tuple[int, int]) -> NDArray[np.uint8]:
+        """Room for `count` pictures to be drawn into, (count, height, width, 3) BGR. Any thread."""
+
+    def stage(self, canvas: NDArray[np.uint8]) -> Any:
+        """Take over a drawn canvas. A device with a queue of its own begins with it. Any thread."""
+
+    def wait(self, staged: Any) -> None:
+        """Return when the device is done with it and free for the next. One thread. Raises DetectorError."""
+
+    def boxes(self, staged: Any) -> Sequence[Boxes]:
+        """The boxes in each picture, once, after `wait`. The same thread. Raises DetectorError."""
+
+    def close(self) -> None:
+        """Let go of the device; what was staged and not waited for is lost."""
 
 
 def check_imgsz(imgsz: int, stride: int) -> None:

@@ -7,18 +7,17 @@ is closed, it ends at once. The last line on stderr says why it could not.
 """
 
 import importlib
-import os
 import sys
-import threading
 from pathlib import Path
 
+from detectors.yolo.child import end_with_parent
 from detectors.yolo.engine import check_imgsz
 from detectors.yolo.network import load
 from streamer.errors import FreshframeError
 
 
 def main() -> None:
-    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+    end_with_parent()
     path, imgsz = Path(sys.argv[1]), int(sys.argv[2])
     try:
         network = load(path)
@@ -35,12 +34,6 @@ def main() -> None:
     }
     exporter = importlib.import_module("ultralytics.engine.exporter").Exporter
     exporter(overrides={"mode": "export", "verbose": False, **wanted})(model=network.model)
-
-
-def _end_with_parent() -> None:
-    while os.read(0, 1):
-        pass
-    os._exit(1)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,10 @@ from numpy.typing import NDArray
 
 GREY = 114
 
+# Once for the process: by default OpenCV splits each resize over all cores, whose threads then look
+# for more work in vain. Cameras have threads of their own, and the network wants the other cores.
+cv2.setNumThreads(1)
+
 
 @dataclass(frozen=True, slots=True)
 class Fit:
@@ -40,6 +44,11 @@ def fit(size: tuple[int, int], imgsz: int, stride: int) -> Fit:
     inner = _scaled(size, imgsz, imgsz)
     width, height = (side + (imgsz - side) % stride for side in inner)
     return _centred(size, (height, width), inner)
+
+
+def usual_shape(imgsz: int, stride: int) -> tuple[int, int]:
+    """The input of most cameras' pictures, which are 16 to 9: height, width."""
+    return fit((1920, 1080), imgsz, stride).shape
 
 
 def fit_fixed(size: tuple[int, int], shape: tuple[int, int]) -> Fit:

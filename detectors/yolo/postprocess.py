@@ -41,6 +41,19 @@ class Boxes:
     class_id: NDArray[np.int32]  # (N,)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """How outputs are to be read, and what of them is wanted."""
+
+    kind: Layout
+    conf: float
+    wanted: NDArray[np.bool_]  # (classes,)
+
+    def boxes(self, output: NDArray[np.float32]) -> "Iterator[Boxes]":
+        """The boxes in each of B inputs; see `decode`."""
+        return decode(output, self.kind, self.conf, self.wanted)
+
+
 def layout(shape: tuple[int, ...], classes: int | None) -> Layout:
     """What an output of this shape is, where the model knows so many classes (None: it does not say).
 

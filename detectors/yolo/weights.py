@@ -6,8 +6,6 @@ Nothing is downloaded here: what is not in the cache is an error that says how t
 import logging
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +14,7 @@ from pathlib import Path
 
 import filelock
 
+from detectors.yolo import child
 from streamer import assets
 from streamer.errors import ConfigError, DetectorError
 
@@ -131,31 +130,9 @@ def _sweep(folder: Path) -> None:
 
 
 def _export(weights: Weights, copy: Path, imgsz: int) -> Path:
-    root = str(Path(__file__).resolve().parents[2])
-    paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-    with tempfile.TemporaryFile() as stderr:
-        # A Ctrl-C in the terminal is for us alone, hence the session. The child lives as long as its
-        # stdin is open, so that it ends with us however we end.
-        with subprocess.Popen(  # noqa: S603  (our own module, under our own interpreter)
-            [sys.executable, "-P", "-m", "detectors.yolo.export", str(copy), str(imgsz)],
-            env={**os.environ, "PYTHONPATH": paths, "PYTHONWARNINGS": "ignore"},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=stderr,
-            start_new_session=True,
-        ) as child:
-            try:
-                child.wait(EXPORT_TIMEOUT_S)
-            except subprocess.TimeoutExpired as error:
-                text = f"{weights.name}: its export took more than {EXPORT_TIMEOUT_S} s"
-                raise DetectorError(text) from error
-            finally:
-                child.kill()
-        stderr.seek(0)
-        said = stderr.read().decode(errors="replace")
+    what = f"{weights.name} cannot be exported for ONNX Runtime"
+    child.run("detectors.yolo.export", [str(copy), str(imgsz)], EXPORT_TIMEOUT_S, what)
     made = copy.with_suffix(".onnx")
-    if child.returncode or not made.exists():
-        lines = [line.strip() for line in said.splitlines() if line.strip()]
-        why = lines[-1][:300] if lines else f"the exporting process ended with status {child.returncode}"
-        raise DetectorError(f"{weights.name} cannot be exported for ONNX Runtime: {why}")
+    if not made.exists():
+        raise DetectorError(f"{what}: the exporting process wrote nothing")
     return made

@@ -1,6 +1,7 @@
 """`freshframe models`: what can be fetched, fetching it, and where it lies."""
 
 import argparse
+import importlib
 import sys
 
 from rich.console import Console
@@ -8,7 +9,9 @@ from rich.table import Table
 
 from streamer.assets import cached, catalogue, fetch, find, missing
 from streamer.assets.display import shown
-from streamer.errors import AssetError, FreshframeError
+from streamer.errors import AssetError, DetectorError, FreshframeError
+
+QUANTIZE = "detectors.yolo.quantize"  # imported when it is asked for: it is a detector's business
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -27,6 +30,22 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     command = commands.add_parser("path", help="print where it lies")
     command.add_argument("name", metavar="NAME")
     command.set_defaults(run=_path)
+
+    command = commands.add_parser(
+        "quantize",
+        help="make a faster int8 network for --engine openvino-int8",
+        description="Calibrates on --frames, compares average precision on --dataset, and keeps the int8 "
+        "network only where it loses no more than 0.005.",
+    )
+    command.add_argument("name", metavar="NAME|PATH")
+    command.add_argument(
+        "--frames", required=True, metavar="SOURCE", help="recording or pictures as your cameras take them"
+    )
+    command.add_argument("--dataset", required=True, metavar="COCO.json", help="what is in which picture")
+    command.add_argument("--images", metavar="FOLDER", help="its pictures; default: images beside it")
+    command.add_argument("--imgsz", type=int, default=640, metavar="N")
+    command.add_argument("--trust-weights", action="store_true", help="load a .pt file of unknown hash")
+    command.set_defaults(run=_quantize)
 
 
 def _list(_: argparse.Namespace) -> int:
@@ -69,6 +88,24 @@ def _path(args: argparse.Namespace) -> int:
     if path is None:
         return _refuse(missing(asset))
     sys.stdout.write(f"{path}\n")
+    return 0
+
+
+def _quantize(args: argparse.Namespace) -> int:
+    quantize = importlib.import_module(QUANTIZE).quantize
+    made = quantize(
+        args.name,
+        frames=args.frames,
+        dataset=args.dataset,
+        images=args.images,
+        imgsz=args.imgsz,
+        trust_weights=args.trust_weights,
+    )
+    sys.stdout.write(f"{made.name}: AP fp32 {made.fp32:.4f}, int8 {made.int8:.4f}\n")
+    if made.kept is None:
+        loss = made.fp32 - made.int8
+        return _refuse(DetectorError(f"it would lose {loss:.4f}, allowed is 0.005: nothing was kept"))
+    sys.stdout.write(f"kept: {made.kept}; use it with --engine openvino-int8\n")
     return 0
 
 

@@ -36,7 +36,7 @@ class ModelConfig(Part):
     imgsz: int = Field(default=640, ge=32, le=4096, multiple_of=32, description="longer input side, pixels")
     conf: float = Field(default=0.25, ge=0, le=1, description="lowest score that is reported")
     classes: Classes | None = Field(default=None, description="labels that are reported; null: all")
-    engine: Literal["auto", "onnx", "torch"] = "auto"
+    engine: Literal["auto", "onnx", "torch", "openvino", "openvino-int8"] = "auto"
     device: str = Field(default="auto", pattern=DEVICE, description="auto, cpu or cuda:N")
     trust_weights: bool = Field(default=False, description="load an unknown file, which can run any code")
 

@@ -1,0 +1,1 @@
+"""What a GPU machine is asked, in one run: see `run`."""

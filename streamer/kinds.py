@@ -1,0 +1,72 @@
+"""The kinds of detectors there are, and how each is called: whole, staged, spread."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from streamer.contracts import Detector, Spread, SpreadDetector, StagedDetector
+from streamer.detections import Detections
+from streamer.errors import DetectorError, FreshframeError
+from streamer.frame import Frame, View
+from streamer.result import ModelInfo
+
+
+def model_info(detector: Detector) -> ModelInfo:
+    """What a detector says of itself, or its class's name."""
+    info = getattr(detector, "info", None)
+    return info if isinstance(info, ModelInfo) else ModelInfo(type(detector).__name__)
+
+
+@contextmanager
+def entered(detector: Detector) -> Iterator[None]:
+    """The detector opened; what it raises then says whose it is."""
+    with ExitStack() as opened:
+        try:
+            opened.enter_context(detector)
+        except FreshframeError:
+            raise
+        except Exception as error:
+            name = type(detector).__name__
+            raise DetectorError(f"{name} cannot be opened: {type(error).__name__}: {error}") from error
+        yield
+
+
+def places(detector: object) -> int:
+    """How many frames a detector takes at once."""
+    return max(1, int(getattr(detector, "max_batch", 1)))
+
+
+def helpers(detectors: Sequence[Detector]) -> int:
+    """How many threads may help to prepare these detectors' batches: none where frames come singly."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, max(map(places, detectors))) - 1
+
+
+def prepare(detector: Detector, frames: Sequence[Frame], spread: Spread) -> Any:
+    """A batch made ready on the CPU. Any thread."""
+    views = [View(frame) for frame in frames]
+    if isinstance(detector, SpreadDetector):
+        return detector.prepare_spread(views, spread)
+    staged = isinstance(detector, StagedDetector)
+    if not staged or places(detector) > 1:
+        # Converted here, once: not on the device's thread, and side by side. Not by how many there are
+        # now: a frame must fail alone as it does among others.
+        spread([view.bgr for view in views])
+    return detector.prepare(views) if isinstance(detector, StagedDetector) else views
+
+
+def infer(detector: Detector, prepared: Any, count: int) -> list[Detections]:
+    """What a prepared batch of so many views shows."""
+    seen = detector.infer(prepared) if isinstance(detector, StagedDetector) else detector.detect(prepared)
+    return checked(detector, seen, count)
+
+
+def checked(detector: Detector, seen: Sequence[Detections], count: int) -> list[Detections]:
+    """Somebody else's answer, if it can be one. Raises DetectorError."""
+    if len(seen) != count:
+        raise DetectorError(f"{type(detector).__name__} returned {len(seen)} detections for {count} views")
+    for one in seen:
+        if not isinstance(one, Detections):
+            raise DetectorError(f"{type(detector).__name__} returned a {type(one).__name__} for a Detections")
+    return list(seen)

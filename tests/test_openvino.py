@@ -1,0 +1,220 @@
+"""OpenVINO, an extra: the same boxes as ONNX Runtime; and int8 networks, kept only where they are good."""
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from conftest import missing
+from yolo_reference import average_precision, equal_share, pictures, view
+
+from detectors.yolo import Yolo
+from detectors.yolo.accuracy import Dataset
+from detectors.yolo.devices import choose
+from streamer.cli import main
+from streamer.errors import ConfigError, DetectorError
+
+pytestmark = pytest.mark.timeout(100)
+BLACK = np.zeros((48, 64, 3), np.uint8)
+
+
+@pytest.fixture
+def openvino() -> None:
+    if importlib.util.find_spec("openvino") is None:
+        missing("OpenVINO is not installed: pip install 'freshframe[openvino]'")
+
+
+@pytest.fixture
+def nncf(openvino: None) -> None:
+    if importlib.util.find_spec("nncf") is None:
+        missing("nncf is not installed: pip install 'freshframe[int8]'")
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("FRESHFRAME_CACHE", str(folder))
+    return folder
+
+
+@pytest.mark.parametrize("engine", ["openvino", "openvino-int8"])
+def test_without_the_extra_it_says_what_to_install(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(DetectorError, match=r"pip install 'freshframe\[openvino\]'"):
+        choose(engine, "auto", ".pt")
+    with pytest.raises(ConfigError, match="runs on the cpu"):
+        choose(engine, "cuda:0", ".pt")
+
+
+@pytest.mark.shared
+def test_the_same_boxes(openvino: None, shared_data: Path, yolo26n: Path) -> None:
+    images = pictures(shared_data, every=3)
+    found = {}
+    for engine in ("onnx", "openvino"):
+        with Yolo(yolo26n, engine=engine, device="cpu", conf=0.001) as yolo:
+            assert yolo.info.precision == "fp32"
+            found[engine] = {number: yolo.detect([view(image)])[0] for number, image in images.items()}
+    share, count = equal_share(list(found["openvino"].values()), list(found["onnx"].values()), 0.25)
+    assert count > 200
+    assert share >= 0.99
+    ap = {engine: average_precision(shared_data, seen) for engine, seen in found.items()}
+    assert ap["openvino"] == pytest.approx(ap["onnx"], abs=0.001)
+
+
+def test_several_views_and_results_that_stay(openvino: None, cache: Path, yolo26n: Path) -> None:
+    rng = np.random.default_rng(3)
+    images = [cv2.resize(rng.integers(0, 255, (9, 16, 3), np.uint8), size) for size in ((320, 180), (96, 96))]
+    with Yolo(yolo26n, engine="openvino", imgsz=96, conf=0.0001) as yolo:
+        alone = [yolo.detect([view(image)])[0] for image in images]
+        together = yolo.detect([view(image) for image in (*images, *images)])
+    for mine, other in zip([*alone, *alone], together, strict=True):
+        np.testing.assert_array_equal(mine.xyxy, other.xyxy)
+
+
+@pytest.mark.parametrize("content", [b"", b"no network at all"])
+def test_an_onnx_that_cannot_be_read(openvino: None, cache: Path, tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "own.onnx"
+    path.write_bytes(content)
+    with pytest.raises(DetectorError, match=r"own\.onnx"), Yolo(path, engine="openvino"):
+        pass
+
+
+def test_int8_that_was_not_made_names_the_command(
+    openvino: None, cache: Path, yolo26n: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(DetectorError, match=r"freshframe models quantize .* --imgsz 320 --frames"):
+        Yolo(yolo26n, engine="openvino-int8", imgsz=320)
+    arguments = ["detect", "synthetic:?count=3", "--model", str(yolo26n), "--engine", "openvino-int8"]
+    assert main(arguments) == 2
+    assert "models quantize" in capsys.readouterr().err
+
+
+@pytest.fixture
+def dataset(tmp_path: Path, shared_data: Path) -> Path:
+    """A few pictures of coco-mini with what is in them."""
+    source = shared_data / "datasets/coco-mini"
+    tree = json.loads((source / "instances.json").read_text())
+    tree["images"] = sorted(tree["images"], key=lambda one: one["file_name"])[:12]
+    kept = {one["id"] for one in tree["images"]}
+    tree["annotations"] = [one for one in tree["annotations"] if one["image_id"] in kept]
+    (tmp_path / "images").mkdir()
+    for one in tree["images"]:
+        shutil.copy(source / "images" / one["file_name"], tmp_path / "images")
+    path = tmp_path / "instances.json"
+    path.write_text(json.dumps(tree))
+    return path
+
+
+AUDIT = """
+import os, sys
+def log(event, args):
+    if event in ("socket.connect", "socket.getaddrinfo"):
+        with open(os.environ["AUDIT_LOG"], "a") as file:
+            file.write(f"{event} {args[1:]}\\n")
+sys.addaudithook(log)
+"""
+
+
+@pytest.fixture
+def audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file where processes that are started tell of their connections; and an empty home for them."""
+    (tmp_path / "sitecustomize.py").write_text(AUDIT)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("AUDIT_LOG", str(tmp_path / "audit.log"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    return tmp_path / "audit.log"
+
+
+@pytest.mark.shared
+def test_int8_is_made_kept_and_refused(
+    nncf: None,
+    cache: Path,
+    yolo26n: Path,
+    dataset: Path,
+    audit: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    command = ["models", "quantize", str(yolo26n), "--imgsz", "320", "--dataset", str(dataset)]
+    command += ["--frames", str(dataset.parent / "images")]
+    monkeypatch.setattr("detectors.yolo.quantize.ALLOWED_LOSS", -1.0)  # as if it had lost too much
+    assert main(command) == 2
+    out, err = capsys.readouterr()
+    assert "AP fp32 0." in out
+    assert "nothing was kept" in err
+    assert not list((cache / "engines").glob("*int8"))
+    assert not list((cache / "engines").glob(".loading-*"))
+    with pytest.raises(DetectorError, match="models quantize"):
+        Yolo(yolo26n, engine="openvino-int8", imgsz=320)
+
+    monkeypatch.setattr("detectors.yolo.quantize.ALLOWED_LOSS", 1.0)  # twelve pictures say little
+    assert main(command) == 0
+    assert "--engine openvino-int8" in capsys.readouterr().out
+    with Yolo(yolo26n, engine="openvino-int8", imgsz=320, conf=0.001) as yolo:
+        assert (yolo.info.engine, yolo.info.precision) == ("openvino", "int8")
+        assert len(yolo.labels) == 80
+        assert Dataset(dataset, None).average_precision(yolo) > 0.2
+
+    # nncf tells its maker of each use, unless it is kept from it.
+    assert not audit.exists(), audit.read_text()
+    assert not (audit.parent / "home/intel").exists()
+
+    (network,) = (cache / "engines").glob("*int8/network.xml")
+    network.write_text("damaged")
+    with (
+        pytest.raises(DetectorError, match=r"network\.xml"),
+        Yolo(yolo26n, engine="openvino-int8", imgsz=320),
+    ):
+        pass
+
+
+@pytest.mark.shared
+def test_quantizing_refuses_what_it_cannot_use(
+    nncf: None, yolo26n: Path, dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = dataset.parent / "images"
+
+    def said(frames: str | Path = images, where: Path = dataset, *more: str) -> str:
+        command = ["models", "quantize", str(yolo26n), "--frames", str(frames), "--dataset", str(where)]
+        assert main([*command, *more]) == 2
+        return capsys.readouterr().err
+
+    few = tmp_path / "few"
+    few.mkdir()
+    shutil.copy(next(images.iterdir()), few)
+    assert "holds 1 pictures; at least 10" in said(few)
+    assert "--frames must be" in said("rtsp://u:secret@127.0.0.1/x")
+    assert "secret" not in said("rtsp://u:secret@127.0.0.1/x")
+    assert "cannot be read" in said(images, tmp_path / "none.json")
+    wrong = tmp_path / "wrong.json"
+    for text in ("", "[]", "{}", '{"categories": 3}'):
+        wrong.write_text(text)
+        assert "no dataset in COCO's format" in said(images, wrong)
+    assert "11 of 12 pictures are missing" in said(images, dataset, "--images", str(few))
+    assert "multiple of 32" in said(images, dataset, "--imgsz", "100")
+
+
+def test_openvino_itself_tells_nobody(openvino: None, cache: Path, audit: Path, yolo26n: Path) -> None:
+    code = (
+        f"from detectors.yolo import Yolo\nwith Yolo({str(yolo26n)!r}, engine='openvino', imgsz=64): pass\n"
+    )
+    paths = f"{audit.parent}:{Path(__file__).resolve().parents[1]}"
+    environment = {**os.environ, "PYTHONPATH": paths}
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=90, env=environment)
+    assert not audit.exists(), audit.read_text()
+    assert not (audit.parent / "home/intel").exists()
+
+
+def test_the_main_process_stays_free_of_what_quantising_takes(openvino: None) -> None:
+    code = (
+        "import sys, detectors.yolo.quantize\n"
+        "assert not {'nncf', 'torch', 'openvino', 'faster_coco_eval'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=50)
