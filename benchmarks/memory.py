@@ -29,7 +29,7 @@ def resident_mb():
     return int(fields["VmRSS"].split()[0]) / 1e3
 import av, cv2, numpy as np, onnxruntime, msgspec, zmq
 from detectors.yolo import Yolo
-import detectors.yolo.onnx_engine
+import detectors.yolo.cpu.onnx_engine
 from sinks.jsonl import JsonLines
 from streamer import ArrayPicture, Camera, Frame, Pipeline, Quality, View
 from streamer.sources import open_source, parse_address

@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 from onnx import TensorProto, helper
 
 from detectors.yolo import Yolo
-from detectors.yolo.buffers import Buffers
+from detectors.yolo.cpu.buffers import Buffers
 from streamer import Frame, Quality, View
 from streamer.sources import open_source, parse_address
 

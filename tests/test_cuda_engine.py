@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 import torch
 
-from detectors.yolo import cuda_engine, programs, slots
-from detectors.yolo.cuda_engine import CudaEngine
+from detectors.yolo.cuda import engine as cuda_engine
+from detectors.yolo.cuda import programs, slots
+from detectors.yolo.cuda.engine import CudaEngine
+from detectors.yolo.cuda.programs import SIGHTINGS, Programs
 from detectors.yolo.postprocess import Layout, Reading
-from detectors.yolo.programs import SIGHTINGS, Programs
 from streamer.errors import DetectorError
 
 pytestmark = pytest.mark.timeout(30)

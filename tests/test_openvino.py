@@ -15,8 +15,8 @@ from conftest import missing
 from yolo_reference import average_precision, equal_share, pictures, view
 
 from detectors.yolo import Yolo
-from detectors.yolo.accuracy import Dataset
 from detectors.yolo.devices import choose
+from detectors.yolo.int8.accuracy import Dataset
 from streamer.cli import main
 from streamer.errors import ConfigError, DetectorError
 
@@ -144,7 +144,7 @@ def test_int8_is_made_kept_and_refused(
 ) -> None:
     command = ["models", "quantize", str(yolo26n), "--imgsz", "320", "--dataset", str(dataset)]
     command += ["--frames", str(dataset.parent / "images")]
-    monkeypatch.setattr("detectors.yolo.quantize.ALLOWED_LOSS", -1.0)  # as if it had lost too much
+    monkeypatch.setattr("detectors.yolo.int8.quantize.ALLOWED_LOSS", -1.0)  # as if it had lost too much
     assert main(command) == 2
     out, err = capsys.readouterr()
     assert "AP fp32 0." in out
@@ -154,7 +154,7 @@ def test_int8_is_made_kept_and_refused(
     with pytest.raises(DetectorError, match="models quantize"):
         Yolo(yolo26n, engine="openvino-int8", imgsz=320)
 
-    monkeypatch.setattr("detectors.yolo.quantize.ALLOWED_LOSS", 1.0)  # twelve pictures say little
+    monkeypatch.setattr("detectors.yolo.int8.quantize.ALLOWED_LOSS", 1.0)  # twelve pictures say little
     assert main(command) == 0
     assert "--engine openvino-int8" in capsys.readouterr().out
     with Yolo(yolo26n, engine="openvino-int8", imgsz=320, conf=0.001) as yolo:
@@ -214,7 +214,7 @@ def test_openvino_itself_tells_nobody(openvino: None, cache: Path, audit: Path, 
 
 def test_the_main_process_stays_free_of_what_quantising_takes(openvino: None) -> None:
     code = (
-        "import sys, detectors.yolo.quantize\n"
+        "import sys, detectors.yolo.int8.quantize\n"
         "assert not {'nncf', 'torch', 'openvino', 'faster_coco_eval'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=50)

@@ -19,16 +19,17 @@ from numpy.typing import NDArray
 from test_yolo_postprocess import crowd
 from yolo_reference import pictures, random_network, ultralytics, view
 
-from detectors.yolo import Yolo, device_reading
-from detectors.yolo.cpu_reading import CpuReading
-from detectors.yolo.cuda_engine import CudaEngine
-from detectors.yolo.device_reading import CANDIDATES, MATRIX, DeviceReading, found_in
+from detectors.yolo import Yolo
+from detectors.yolo.cpu.reading import CpuReading
+from detectors.yolo.cpu.torch_engine import TorchEngine
+from detectors.yolo.cuda import reading as device_reading
+from detectors.yolo.cuda.engine import CudaEngine
+from detectors.yolo.cuda.programs import KEPT, SIZES, padded
+from detectors.yolo.cuda.reading import CANDIDATES, MATRIX, DeviceReading, found_in
+from detectors.yolo.cuda.slots import Slots, slot_of
 from detectors.yolo.engine import ReadingEngine
 from detectors.yolo.letterbox import draw, fit
 from detectors.yolo.postprocess import MAX_BOXES, Boxes, Layout, Reading, decode
-from detectors.yolo.programs import KEPT, SIZES, padded
-from detectors.yolo.slots import Slots, slot_of
-from detectors.yolo.torch_engine import TorchEngine
 from detectors.yolo.torch_network import TorchNetwork, decode_in_fp32
 from streamer import Camera, LazyPicture, Pipeline
 from streamer.contracts import Captured

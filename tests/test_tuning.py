@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
-from detectors.yolo import tuning
-from detectors.yolo.onnx_engine import OnnxEngine
-from detectors.yolo.tuning import Plan, candidates, cheapest, measure, measured, recall
+from detectors.yolo.cpu import tuning
+from detectors.yolo.cpu.onnx_engine import OnnxEngine
+from detectors.yolo.cpu.tuning import Plan, candidates, cheapest, measure, measured, recall
 
 pytestmark = pytest.mark.timeout(30)
 HERE: tuning.Machine = {"network": "n", "imgsz": 64, "library": "l 1", "processor": "p", "cores": 2}

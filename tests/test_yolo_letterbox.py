@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.yolo.buffers import Buffers
+from detectors.yolo.cpu.buffers import Buffers
 from detectors.yolo.letterbox import GREY, Fit, draw, fit, fit_fixed
 
 sides = st.one_of(st.integers(1, 64), st.integers(1, 10_000))

@@ -9,11 +9,11 @@ from types import TracebackType
 from typing import Self
 
 from detectors.yolo.batch import Batch, Part, Place, by_shape
-from detectors.yolo.cpu_reading import CpuReading
+from detectors.yolo.cpu.loading import check_made, load_on_cpu
+from detectors.yolo.cpu.reading import CpuReading
 from detectors.yolo.devices import INT8, choose, max_batch
 from detectors.yolo.engine import ReadingEngine, check_imgsz, choose_classes
 from detectors.yolo.letterbox import Fit, fit, fit_fixed
-from detectors.yolo.loading import check_made, load_on_cpu
 from detectors.yolo.postprocess import Layout, Reading, layout
 from detectors.yolo.weights import private_copy, resolve
 from streamer.contracts import Spread, one_after_another
@@ -104,7 +104,7 @@ class Yolo:
             return CpuReading(tuned)
         # Each engine imports its heavy library: only the one that is used may.
         cuda = self.device.startswith("cuda")
-        module = importlib.import_module(f"detectors.yolo.{'cuda' if cuda else 'torch'}_engine")
+        module = importlib.import_module(f"detectors.yolo.{'cuda.engine' if cuda else 'cpu.torch_engine'}")
         with private_copy(self._weights) as path:
             engine: ReadingEngine = (
                 module.CudaEngine(path, self.device) if cuda else CpuReading(module.TorchEngine(path))

@@ -11,7 +11,7 @@ from streamer.assets import cached, catalogue, fetch, find, missing
 from streamer.assets.display import shown
 from streamer.errors import AssetError, DetectorError, FreshframeError
 
-QUANTIZE = "detectors.yolo.quantize"  # imported when it is asked for: it is a detector's business
+QUANTIZE = "detectors.yolo.int8.quantize"  # imported when it is asked for: it is a detector's business
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

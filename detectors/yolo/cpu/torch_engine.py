@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from detectors.yolo.buffers import Buffers
+from detectors.yolo.cpu.buffers import Buffers
 from detectors.yolo.torch_network import TorchNetwork
 from streamer.errors import DetectorError
 

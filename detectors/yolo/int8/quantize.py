@@ -10,12 +10,12 @@ from pathlib import Path
 import filelock
 
 from detectors.yolo import child
-from detectors.yolo.accuracy import Dataset
-from detectors.yolo.cpu_reading import CpuReading
+from detectors.yolo.cpu.loading import load_network
+from detectors.yolo.cpu.reading import CpuReading
 from detectors.yolo.devices import INT8
 from detectors.yolo.engine import ReadingEngine, check_imgsz
-from detectors.yolo.loading import load_network
-from detectors.yolo.quantized import NETWORK, adopt
+from detectors.yolo.int8.accuracy import Dataset
+from detectors.yolo.int8.quantized import NETWORK, adopt
 from detectors.yolo.weights import EXPORT_TIMEOUT_S, PRIVATE, Weights, exported, resolve
 from detectors.yolo.yolo import SMALLEST_STRIDE, Yolo
 from streamer import assets
@@ -91,7 +91,7 @@ def quantize(
             shutil.copyfile(network, copy)
             arguments = [str(copy), frames, str(imgsz), str(made)]
             child.run(
-                "detectors.yolo.quantizing", arguments, TIMEOUT_S, f"{weights.name} cannot be made int8"
+                "detectors.yolo.int8.quantizing", arguments, TIMEOUT_S, f"{weights.name} cannot be made int8"
             )
             fp32 = Yolo(
                 weights.path, imgsz=imgsz, conf=LOWEST, engine="openvino", trust_weights=trust_weights

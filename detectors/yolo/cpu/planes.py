@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from detectors.yolo.buffers import Buffers
+from detectors.yolo.cpu.buffers import Buffers
 
 
 class Planes:

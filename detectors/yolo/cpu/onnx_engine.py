@@ -8,12 +8,12 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from detectors.yolo import tuning
+from detectors.yolo.cpu import tuning
+from detectors.yolo.cpu.onnx_file import Contents, Value, check
+from detectors.yolo.cpu.planes import Planes
+from detectors.yolo.cpu.tuning import Plan
 from detectors.yolo.devices import physical_cores
 from detectors.yolo.letterbox import usual_shape
-from detectors.yolo.onnx_file import Contents, Value, check
-from detectors.yolo.planes import Planes
-from detectors.yolo.tuning import Plan
 from streamer import assets
 from streamer.errors import DetectorError
 

@@ -4,9 +4,9 @@ import importlib
 from functools import partial
 from pathlib import Path
 
+from detectors.yolo.cpu.tuning import TunedEngine
 from detectors.yolo.devices import INT8
-from detectors.yolo.quantized import quantized
-from detectors.yolo.tuning import TunedEngine
+from detectors.yolo.int8.quantized import quantized
 from detectors.yolo.weights import Weights, discard, exported
 from streamer.errors import DetectorError
 
@@ -26,9 +26,9 @@ def load_network(engine: str, weights: Weights, imgsz: int, int8: Path | None) -
     """The same with a given int8 network."""
     # Each imports its heavy library: only the one that is used may.
     if engine == "onnx":
-        make = importlib.import_module("detectors.yolo.onnx_engine").OnnxEngine
+        make = importlib.import_module("detectors.yolo.cpu.onnx_engine").OnnxEngine
     else:
-        make = importlib.import_module("detectors.yolo.openvino_engine").OpenVinoEngine
+        make = importlib.import_module("detectors.yolo.cpu.openvino_engine").OpenVinoEngine
         make = partial(make, int8=int8)
     loaded: TunedEngine
     if weights.sha256 is None:

@@ -1,6 +1,6 @@
 """A process of its own that turns network.onnx into an int8 network.xml with its network.bin.
 
-    python -m detectors.yolo.quantizing NETWORK.onnx SOURCE IMGSZ NETWORK.xml
+    python -m detectors.yolo.int8.quantizing NETWORK.onnx SOURCE IMGSZ NETWORK.xml
 
 SOURCE, a recording or folder of pictures, shows what the network will see. The last line on stderr
 says why it could not be made.
@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.yolo.child import end_with_parent
+from detectors.yolo.cpu.openvino_engine import read_contents
+from detectors.yolo.cpu.planes import Planes
+from detectors.yolo.cpu.silent_openvino import openvino
 from detectors.yolo.letterbox import draw, fit, fit_fixed
-from detectors.yolo.openvino_engine import read_contents
-from detectors.yolo.planes import Planes
-from detectors.yolo.silent_openvino import openvino
 from streamer.errors import DetectorError, FreshframeError
 from streamer.sources import open_source, parse_address
 

@@ -23,10 +23,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from detectors.yolo.device_reading import DeviceReading, found_in
+from detectors.yolo.cuda.programs import Programs
+from detectors.yolo.cuda.reading import DeviceReading, found_in
+from detectors.yolo.cuda.slots import Slot, Slots, slot_of
 from detectors.yolo.postprocess import Boxes, Layout, Reading
-from detectors.yolo.programs import Programs
-from detectors.yolo.slots import Slot, Slots, slot_of
 from detectors.yolo.torch_network import TorchNetwork
 from streamer.errors import DetectorError
 
