@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from detectors.yolo.torch_network import TorchNetwork
 from detectors.yolo.cuda.programs import Programs
+from detectors.yolo.torch_network import TorchNetwork
 
 Step = Callable[[], object]
 
