@@ -28,7 +28,7 @@ from streamer import assets
 from streamer.watermark import Mark
 from streamer.watermark.sent import SentTimes
 
-SECONDS = 8.0
+SECONDS = 6.0
 WARM_UP_NS = 2_000_000_000
 TIMEOUT_S = 90
 MODEL = "yolo26n"

@@ -155,6 +155,12 @@ class Ring(Generic[T]):
         with self._changed:
             return self._left or self._exhausted()
 
+    @property
+    def live(self) -> bool:
+        """True while any lane is live: then what is taken early grows old."""
+        with self._changed:
+            return any(lane.live for lane in self._lanes.values())
+
     # ---- for the writers
 
     def _put(self, lane: Lane[T], item: T) -> bool:

@@ -56,14 +56,18 @@ class DeviceTurns:
         """Nothing to do: the first batch is due."""
         self._writer.put(Turn(self._next, now_ns))
 
-    def started(self, now_ns: int, detector: object) -> None:
+    def started(self, now_ns: int, detector: object, *, live: bool = True) -> None:
         """The device begins with a detector's batch; the one after it is due just in time for its end.
 
         How long a first one takes nobody knows: the next is due when it has ended. (Prepared at once, it
-        would lie there for a whole batch: ten seconds, with a device that slow.)
+        would lie there for a whole batch: ten seconds, with a device that slow.) Where nothing is live,
+        nothing grows old: the next one is due now.
         """
         self._next += 1
         self.busy = True
+        if not live:
+            self._writer.put(Turn(self._next, now_ns))
+            return
         expected_ns = self._durations(detector).median_ns
         if expected_ns:
             self._writer.put(Turn(self._next, now_ns + expected_ns - self._preparing.median_ns))

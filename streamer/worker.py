@@ -174,7 +174,7 @@ class Worker:
 
     def _look_at(self, batch: _Batch, out: Mapping[str, Writer[Inferred]]) -> None:
         started_ns = self._clock.now_ns()
-        self._device.started(started_ns, batch.detector)
+        self._device.started(started_ns, batch.detector, live=self.frames.live)
         detector, count = batch.detector, len(batch.taken)
         free_ns = None
         try:

@@ -563,3 +563,16 @@ def test_nothing_is_lost_under_load(leave_early: bool) -> None:
         assert load.accepted + refused == len(got[load.lane]) + sum(load.writer.dropped.values())
         if not load.live and not leave_early:
             assert got[load.lane] == list(range(load.count))  # recordings lose nothing
+
+
+def test_a_ring_is_live_while_any_of_its_lanes_is() -> None:
+    ring: Ring[int] = Ring()
+    assert not ring.live
+    recording = ring.writer(depth=1, live=False)
+    assert not ring.live
+    camera = ring.writer(depth=1, live=True)
+    assert ring.live
+    camera.close()
+    assert not ring.live
+    recording.close()
+    assert not ring.live

@@ -135,6 +135,17 @@ def test_nothing_is_prepared_ahead_while_nobody_knows_how_long_a_batch_takes() -
     assert taken.item == Turn(1, 10_000 * MS)
 
 
+def test_where_nothing_is_live_the_next_one_is_due_at_once() -> None:
+    turns = Turns()
+    device = DeviceTurns(turns.writer, Durations())
+    device.finished(0, 40 * MS, "net")
+    turns.ring.take(timeout_s=0)
+    device.started(100 * MS, "net", live=False)
+    taken = turns.ring.take(timeout_s=0)
+    assert taken is not None
+    assert taken.item == Turn(1, 100 * MS)
+
+
 def test_a_quick_and_a_slow_detector_have_their_own_estimates() -> None:
     """An average of both would have a frame prepared early, and old, whenever the slow one runs."""
     turns = Turns()
