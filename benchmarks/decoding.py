@@ -47,6 +47,8 @@ def side_by_side(decode: Callable[[Path], int], path: Path, cameras: int) -> Map
         thread.start()
     for thread in threads:
         thread.join()
+    if len(counts) < cameras:
+        raise RuntimeError("a decoder failed")
     return {"cpu_ms": (time.process_time() - cpu_s) / sum(counts) * 1e3}
 
 

@@ -53,26 +53,27 @@ def delivered(model: str, clips: Sequence[Path]) -> Figures:
         command += ["--zmq", endpoint, "--for", str(SECONDS + 4)]
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
             try:
-                return ages(endpoint, len(clips))
+                return ages(endpoint, len(clips), process)
             finally:
                 process.terminate()
 
 
-def ages(address: str, count: int) -> Figures:
+def ages(address: str, count: int, process: "subprocess.Popen[bytes]") -> Figures:
     """Read messages for a while."""
     found: list[float] = []
     seen: dict[str, int] = {}
     batches: list[float] = []
     with Subscriber(address) as subscriber:
         until = time.monotonic() + SECONDS + 3
-        for message in subscriber:
+        while time.monotonic() < until and process.poll() is None:
+            message = subscriber.receive(1.0)
+            if message is None:
+                continue
             now_ns = time.monotonic_ns()
             seen[message.camera] = seen.get(message.camera, 0) + 1
             if seen[message.camera] > WARM_UP:
                 found.append((now_ns - message.captured_mono_ns) / 1e6)
                 batches.append(message.latency_ms.infer)
-            if time.monotonic() > until:
-                break
     if len(seen) < count:
         raise RuntimeError(f"only {len(seen)} of {count} cameras were heard")
     return {

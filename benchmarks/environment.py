@@ -1,5 +1,6 @@
 """The peers' own environments: what their users would install, at the versions that we pin."""
 
+import hashlib
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -28,13 +29,14 @@ def python_with(name: str, requirements: Sequence[str], *, pinned: bool = True) 
     """The interpreter of an environment with these packages, made once. Raises Missing."""
     folder = FOLDER.absolute() / "environments" / name
     python, ready = folder / "bin" / "python", folder / ".ready"
-    if not ready.exists():
+    key = hashlib.sha256(repr((requirements, CONSTRAINTS.read_text() if pinned else "")).encode()).hexdigest()
+    if not ready.exists() or ready.read_text() != key:
         tell(f"installing {name}: {' '.join(requirements)}")
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
         constraints = ["--constraint", CONSTRAINTS] if pinned else []
         command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         _run([*command, *constraints, *requirements], f"{name} cannot be installed")
-        ready.touch()
+        ready.write_text(key)
         tell("")
     return str(python)
 

@@ -36,13 +36,14 @@ def alone_ms(path: Path) -> float:
     costs = []
     with Yolo() as yolo, open_source(parse_address(str(path))) as source:
         frames = iter(source)
-        for _ in range(150):
+        for _ in range(170):
             started = time.perf_counter()
             captured = next(frames)
             frame = Frame("alone", 0, 0, 0, 0, 0, None, False, Quality.FINE, captured.picture)
-            yolo.prepare([View(frame)])
+            batch = yolo.prepare([View(frame)])
             costs.append((time.perf_counter() - started) * 1e3)
-    return float(np.percentile(costs, 99))
+            yolo.infer(batch)  # gives the memory back, as it does in the pipeline
+    return float(np.percentile(costs[20:], 99))
 
 
 def watch(path: Path, count: int, seconds: float) -> Sequence[DetectionsMessage]:
@@ -121,9 +122,12 @@ def main() -> None:
                 f"{one['duplicates']:.0f} / {one['unexplained']:.0f}",
             ]
         )
-        verdicts.append(
-            verdict(f"{name}: age p99", one["age_p99_ms"], "≤", round(one["limit_ms"], 1), " ms", 1)
-        )
+        lies = one["duplicates"] + one["unexplained"]
+        verdicts += [
+            verdict(f"{name}: age p99", one["age_p99_ms"], "≤", round(one["limit_ms"], 1), " ms", 1),
+            verdict(f"{name}: duplicates and gaps unexplained", lies, "≤", 0, "", 0),
+            verdict(f"{name}: Jain", one["jain"], "≥", 0.99, "", 4),
+        ]
     tell("")
     finish(
         Report(

@@ -57,7 +57,7 @@ with pipeline:
     pipeline.wait(5)
     early = resident_mb()
     pipeline.wait(20)
-    print(resident_mb(), early)
+    print(resident_mb(), early, min(camera.processed for camera in pipeline.stats().cameras))
 """
 )
 
@@ -71,7 +71,9 @@ def measured(code: str, *words: str) -> Sequence[float]:
 
 def live(model: str, count: int) -> Mapping[str, float]:
     with cameras([clip(seconds=30, seed=number) for number in range(count)]) as served:
-        late, early = measured(PIPELINE, model, *served.urls)
+        late, early, processed = measured(PIPELINE, model, *served.urls)
+        if processed < 100:
+            raise RuntimeError(f"a camera was looked at {processed:.0f} times only")
     return {"mb": late, "growth_mb": late - early}
 
 

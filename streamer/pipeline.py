@@ -130,6 +130,8 @@ class Pipeline:
         if self._wired is not None:
             for lane in self._wired.lanes.values():
                 lane.revoke()
+            for worker, _, _ in self._wired.workers.values():
+                worker.dismiss()
 
     def stats(self) -> Stats:
         """What has happened so far; conserves counters only once everything has ended."""

@@ -57,7 +57,12 @@ class Crew:
             finally:
                 self._round = None
         if this.errors:
-            raise this.errors[min(this.errors)]
+            error = this.errors[min(this.errors)]
+            this.errors.clear()
+            try:
+                raise error
+            finally:
+                del error  # it holds this call, which must not hold it: pictures would stay with both
 
     def _step(self, this: _Round) -> bool:
         """Run the next step without the lock; False where none is left."""

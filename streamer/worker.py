@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from streamer.clock import Clock
-from streamer.contracts import Detector, QueueDetector, one_after_another
+from streamer.contracts import Detector, one_after_another
 from streamer.detections import Detections
 from streamer.errors import DetectorError
 from streamer.failures import Failures
 from streamer.frame import Frame
-from streamer.kinds import checked, entered, infer, model_info, places, prepare
+from streamer.kinds import checked, entered, has_queue, infer, model_info, places, prepare
 from streamer.lane import Taken
 from streamer.result import ModelInfo
 from streamer.ring import Exhausted, Ring, Writer
@@ -90,6 +90,10 @@ class Worker:
     def help(self) -> None:
         """A helper's loop: takes part in preparing; ends with it."""
         self._crew.help()
+
+    def dismiss(self) -> None:
+        """Let the helpers go, also where the preparing thread hangs and cannot."""
+        self._crew.dismiss()
 
     def infer(self, detectors: Sequence[Detector], out: Mapping[str, Writer[Inferred]]) -> None:
         """The device's loop: opens and warms the detectors, looks at batches, hands results on in order."""
@@ -178,7 +182,7 @@ class Worker:
         detector, count = batch.detector, len(batch.taken)
         free_ns = None
         try:
-            if isinstance(detector, QueueDetector):
+            if has_queue(detector):
                 detector.wait(batch.prepared)
                 free_ns = self._free(started_ns, detector)
                 seen = checked(detector, detector.read(batch.prepared), count)

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from running import freshframe
 
+from streamer import ArrayPicture, Detections, Frame, ModelInfo, Quality, Result, Timing
 from streamer.cli import bench
-from streamer.cli.bench import MOST_CAMERAS, Load, carried, measure
+from streamer.cli.bench import MOST_CAMERAS, Ages, Load, carried, measure
 from streamer.config.model import ModelConfig
 from streamer.fakecam.film import film
 from streamer.sources.pattern import Pattern
@@ -40,6 +42,25 @@ def test_a_camera_that_sends_less_than_is_asked_for_is_carried_when_all_of_it_is
     best = carried(loads(100, fps_in=10.0)[1], 30.0)
     assert best is not None
     assert best.cameras == 10
+
+
+def test_cameras_that_starve_are_not_carried_because_little_comes_in() -> None:
+    def tried(count: int) -> Load:
+        fps = 30.0 if count <= 8 else 2.0
+        return Load(count, fps, fps, 20.0, 30.0, 2.0)
+
+    best = carried(tried, 5.0)
+    assert best is not None
+    assert best.cameras == 8
+
+
+def test_a_frame_that_came_late_is_as_old_as_it_is() -> None:
+    ages = Ages()
+    picture = ArrayPicture(np.zeros((8, 8, 3), np.uint8))
+    frame = Frame("gate", 0, 0, 5_000_000_000, 2_000_000_000, 0, None, True, Quality.FINE, picture)
+    timing = Timing(5_000_000_000, 5_000_000_000, 5_000_000_000, 5_040_000_000, 5_040_000_000)
+    ages.write(Result(frame, Detections.none(("thing",)), ModelInfo("none"), timing, {}))
+    assert ages.ms == [3040]
 
 
 def test_a_real_measurement(yolo26n: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

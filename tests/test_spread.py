@@ -1,7 +1,9 @@
 """Steps side by side: all of them once, the first one's error, and no thread left."""
 
+import gc
 import random
 import threading
+import weakref
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -74,6 +76,11 @@ def test_helpers_take_part() -> None:
 def test_nobody_helps_where_frames_come_singly() -> None:
     assert helpers([Looker(1)]) == 0
     assert helpers([Looker(1), Looker(32)]) >= helpers([Looker(2)])
+
+
+def test_no_more_help_than_the_control_group_has_time_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamer.cores._quota", lambda: 1.5)
+    assert helpers([Looker(32)]) == 0
 
 
 # ---- in a pipeline
@@ -197,3 +204,44 @@ def test_views_are_converted_by_several_threads() -> None:
     crew.spread([View(frame).bgr for frame in frames])
     crew.dismiss()
     helper.join(5)
+
+
+def test_helpers_of_a_thread_that_hangs_are_not_given_up(caplog: pytest.LogCaptureFixture) -> None:
+    hangs, go_on = threading.Event(), threading.Event()
+
+    def hang(_: object) -> None:
+        hangs.set()
+        go_on.wait(15)
+
+    pipeline = Pipeline()
+    pipeline.add(Camera("gate", Shots(20)), StagedLooker(4, unready=hang))
+    pipeline.sink(Keeper())
+    with pipeline:
+        assert hangs.wait(10)
+    given_up = [record.message for record in caplog.records if record.message.startswith("given up")]
+    go_on.set()
+    assert any("'prepare cpu'" in text for text in given_up)
+    assert not any("+" in text for text in given_up)  # the helpers, who only wait
+
+
+class Held:
+    """Something large."""
+
+
+def test_what_a_failed_step_held_is_let_go() -> None:
+    """Without waiting for the garbage collector: pictures are large."""
+    crew = Crew()
+    picture = Held()
+    known = weakref.ref(picture)
+
+    def fail(held: Held) -> None:
+        raise ValueError(f"{held!r} cannot be read")
+
+    gc.disable()
+    try:
+        with pytest.raises(ValueError, match="cannot be read"):
+            crew.spread([partial(fail, picture), partial(fail, picture)])
+        del picture
+        assert known() is None
+    finally:
+        gc.enable()

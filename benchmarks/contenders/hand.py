@@ -5,6 +5,8 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamer.watermark import read
+
+PACKAGES = ("freshframe", "ultralytics", "vidgear", "inference", "torch", "onnxruntime", "opencv-python")
 
 
 class Hand:
@@ -52,10 +56,20 @@ class Hand:
         found: dict[str, Any] = {
             "results": self._results,
             "cpu_s": cpu_s,
+            "versions": _versions(),
             "error": "" if error is None else f"{type(error).__name__}: {error}"[:200],
         }
         sys.stdout.write(json.dumps(found) + "\n")
         sys.stdout.flush()
+
+
+def _versions() -> dict[str, str]:
+    """Of what runs here; peers have environments of their own."""
+    found = {}
+    for package in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[package] = version(package)
+    return found
 
 
 def given() -> tuple[str, float, Sequence[str]]:

@@ -35,6 +35,8 @@ def main() -> None:
         with pipeline:
             while not hand.over.wait(0.2) and not pipeline.wait(0):
                 pass
+        if pipeline.error is not None:
+            raise pipeline.error
 
 
 if __name__ == "__main__":

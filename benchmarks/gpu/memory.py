@@ -79,14 +79,14 @@ class Entered:
 
 
 class Arrivals:
-    """A sink that notes when results come, and how old their frames are."""
+    """A sink that notes when batches were done, and how old their frames are here."""
 
     takes = Result
     backlog = 64
 
     def __init__(self) -> None:
-        self.at_ns: list[int] = []
         self.ages_ms: list[float] = []
+        self.inferred_ns: list[int] = []  # one moment for a batch
         self.batches: list[int] = []
 
     def __enter__(self) -> Self:
@@ -97,8 +97,8 @@ class Arrivals:
 
     def write(self, result: Result) -> None:
         now_ns = time.monotonic_ns()
-        self.at_ns.append(now_ns)
         self.ages_ms.append((now_ns - result.frame.captured_ns) / 1e6)
+        self.inferred_ns.append(result.timing.inferred_ns)
         self.batches.append(result.batch)
 
 
@@ -143,12 +143,13 @@ def run(detector: Any, sources: Sequence[Recorded]) -> Run:
     pipeline.run()
     stats = pipeline.stats().cameras
     captured, processed = sum(one.captured for one in stats), sum(one.processed for one in stats)
-    first = len(arrivals.at_ns) // 10
-    at_ns, ages = arrivals.at_ns[first:], arrivals.ages_ms[first:]
-    # What a sink missed was looked at all the same.
-    seen = len(at_ns) * processed / max(len(arrivals.at_ns), 1)
+    first = len(arrivals.inferred_ns) // 10
+    moments, ages = arrivals.inferred_ns[first:], arrivals.ages_ms[first:]
+    # From the end of the first batch to that of the last, so the first one's frames do not count. What a
+    # sink missed was looked at all the same.
+    later = sum(moment > moments[0] for moment in moments) * processed / len(arrivals.inferred_ns)
     return Run(
-        fps=seen / max((at_ns[-1] - at_ns[0]) / 1e9, 1e-9),
+        fps=later / max((moments[-1] - moments[0]) / 1e9, 1e-9),
         dropped=1 - processed / captured,
         age_p50_ms=float(np.percentile(ages, 50)),
         age_p99_ms=float(np.percentile(ages, 99)),

@@ -1,7 +1,12 @@
-"""Can the hardware decoder be reached? Tried, never guessed."""
+"""Can the hardware decoder be reached? Tried, never guessed; in a process of its own, for it may crash.
+
+python -m benchmarks.gpu.nvdec CLIP
+"""
 
 import ctypes
 import importlib
+import json
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -46,3 +51,7 @@ def _cuvid(clip: Path) -> str:
         for packet in container.demux(video=0):
             count += len(codec.decode(packet))
     return f"decoded {count} frames in {time.perf_counter() - started:.2f} s"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(tried(Path(sys.argv[1]))) + "\n")

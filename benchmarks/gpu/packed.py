@@ -54,12 +54,13 @@ def random_weights(name: str, folder: Path) -> Path:
     return path
 
 
-def pictures(count: int = PICTURES) -> list[np.ndarray]:
-    """Pictures to find things in, BGR: those carried along, else seeded synthetic ones."""
-    paths = sorted((FOLDER / "pictures").glob("*.jpg"))[:count]
+def pictures(count: int = PICTURES) -> tuple[list[np.ndarray], str]:
+    """Pictures to find things in, BGR: those carried along, else synthetic ones; and which these are."""
+    folder = FOLDER / "pictures"
+    paths = sorted(folder.glob("*.jpg"))[:count]
     if paths:
-        return [np.asarray(cv2.imread(str(path)), np.uint8) for path in paths]
-    return synthetic(count, (1280, 720))
+        return [np.asarray(cv2.imread(str(path)), np.uint8) for path in paths], f"{len(paths)} of {folder}"
+    return synthetic(count, (1280, 720)), f"{count} synthetic ones, for {folder} has none"
 
 
 def synthetic(count: int, size: tuple[int, int]) -> list[np.ndarray]:

@@ -3,7 +3,8 @@
     python -m benchmarks.gpu.run [--quick] [--device cuda:0] [--json FILE]
 
 Wants what `benchmarks.gpu.pack` gathered in .bench/gpu. With --device cpu it runs anywhere, which
-shows that it works, and no more. What does not fit into the time is left out and named.
+shows that it works, and no more. What does not fit into the time is left out and named. A machine that
+brings back only one folder, say $OUT, wants --json $OUT/result.json.
 """
 
 import argparse
@@ -21,12 +22,14 @@ from benchmarks.gpu import packed
 LIMIT_S = 8 * 60
 LARGEST_SHARE = 0.35  # of the time that one question may want; another is begun only when that is left
 
+DECODERS_S = 40
+
 packed.unpack_wheels()
 packed.keep_quiet()
 
 import torch  # noqa: E402  (ultralytics reads its settings, and the wheels lie on the path, from here on)
 
-from benchmarks.gpu import nvdec, questions  # noqa: E402
+from benchmarks.gpu import apart, questions  # noqa: E402
 from benchmarks.gpu.questions import Answer, Plan  # noqa: E402
 
 
@@ -76,7 +79,7 @@ def ask(question: Callable[[Plan], Answer], plan: Plan) -> Answer:
 
 def decoders() -> Answer:
     """Whether the hardware decoder can be reached."""
-    found = nvdec.tried(packed.FOLDER / "clip.mp4")
+    found = apart.asked("benchmarks.gpu.nvdec", [str(packed.FOLDER / "clip.mp4")], DECODERS_S)
     return Answer("NVDEC", [f"{way}: {said}" for way, said in found.items()], found)
 
 
