@@ -198,7 +198,7 @@ def _plot(found: Mapping[tuple[int, int], Mapping[str, float]], limit_ms: float,
     for cameras in CAMERAS:
         ages = [found[cameras, factor]["age_p99_ms"] for factor in FACTORS]
         axes.plot(FACTORS, ages, marker="o", label=f"{cameras} camera{'s' * (cameras > 1)}")
-    axes.axhline(limit_ms, color="grey", linestyle="--", label="limit (P6)")
+    axes.axhline(limit_ms, color="grey", linestyle="--", label="limit for 1 camera")
     axes.set_xscale("log")
     axes.set_xticks(FACTORS, [f"{factor} ×" for factor in FACTORS])
     axes.set_ylim(0)
