@@ -8,14 +8,12 @@ the results about that very frame are in hand. Recovered: from then on no result
 older than before the disturbance in the median. Peers as in `benchmarks.peers`.
 """
 
-import importlib
 import json
 import subprocess
 import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +21,7 @@ from numpy.typing import NDArray
 from benchmarks.cameras import cameras
 from benchmarks.clips import clip
 from benchmarks.peers import Contender, contenders
+from benchmarks.plots import plot
 from benchmarks.report import FOLDER, Report, arguments, finish, verdict
 from benchmarks.rounds import Figures, interleaved
 from streamer.impair import Impaired, Impairment
@@ -127,23 +126,13 @@ def main() -> None:
 
 def _plot(curves: dict[str, Curve], path: Path) -> None:
     """Age over time, one line for each program."""
-    mpl: Any = importlib.import_module("matplotlib")
-    mpl.use("Agg")
-    plt: Any = importlib.import_module("matplotlib.pyplot")
-    figure, axes = plt.subplots(figsize=(8, 4), dpi=120)
-    for name, ages in curves.items():
-        axes.plot(ages[:, 0], ages[:, 1] / 1e3, label=name, linewidth=1.4)
-    axes.axvspan(-THROTTLED_S, 0, color="0.9", label=f"link at {RATE_BPS // 1000} kbit/s")
-    axes.set_xlim(-THROTTLED_S - BEFORE_S, AFTER_S)
-    axes.set_ylim(0)
-    axes.set_xlabel("seconds since the link was free again")
-    axes.set_ylabel("age of the results, s")
-    axes.set_title("A backlog is skipped, not replayed as live", fontsize=11)
-    axes.legend(frameon=False, fontsize=9, loc="upper right")
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    title = "A backlog is skipped, not replayed as live"
+    with plot(path, title, "seconds since the link was free again", "age of the results, s") as axes:
+        for name, ages in curves.items():
+            axes.plot(ages[:, 0], ages[:, 1] / 1e3, label=name, linewidth=1.4)
+        axes.axvspan(-THROTTLED_S, 0, color="0.9", label=f"link at {RATE_BPS // 1000} kbit/s")
+        axes.set_xlim(-THROTTLED_S - BEFORE_S, AFTER_S)
+        axes.legend(frameon=False, fontsize=9, loc="upper right")
 
 
 if __name__ == "__main__":

@@ -10,16 +10,15 @@ and reading a batch of pictures, measured alone (p99), plus 2 ms; P7, Jain's ind
 than the batches that serve all of them once, plus an interval.
 """
 
-import importlib
 import logging
 import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from benchmarks.plots import plot
 from benchmarks.report import FOLDER, Report, arguments, finish, verdict
 from detectors.oracle import Oracle
 from streamer import Camera, Captured, Frame, Pipeline, Quality, Result, View
@@ -191,25 +190,16 @@ def main() -> None:
 
 def _plot(found: Mapping[tuple[int, int], Mapping[str, float]], limit_ms: float, path: Path) -> None:
     """Age over overload, one line for each number of cameras."""
-    mpl: Any = importlib.import_module("matplotlib")
-    mpl.use("Agg")
-    plt: Any = importlib.import_module("matplotlib.pyplot")
-    figure, axes = plt.subplots(figsize=(7, 4), dpi=120)
-    for cameras in CAMERAS:
-        ages = [found[cameras, factor]["age_p99_ms"] for factor in FACTORS]
-        axes.plot(FACTORS, ages, marker="o", label=f"{cameras} camera{'s' * (cameras > 1)}")
-    axes.axhline(limit_ms, color="grey", linestyle="--", label="limit for 1 camera")
-    axes.set_xscale("log")
-    axes.set_xticks(FACTORS, [f"{factor} ×" for factor in FACTORS])
-    axes.set_ylim(0)
-    axes.set_xlabel("frames that come ÷ frames that can be looked at")
-    axes.set_ylabel("age at the start of inference, p99, ms")
-    axes.set_title("However many frames come, what is looked at is fresh", fontsize=11)
-    axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.01, 1))
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
+    title = "However many frames come, what is looked at is fresh"
+    across, up = "frames that come ÷ frames that can be looked at", "age at the start of inference, p99, ms"
+    with plot(path, title, across, up) as axes:
+        for cameras in CAMERAS:
+            ages = [found[cameras, factor]["age_p99_ms"] for factor in FACTORS]
+            axes.plot(FACTORS, ages, marker="o", label=f"{cameras} camera{'s' * (cameras > 1)}")
+        axes.axhline(limit_ms, color="grey", linestyle="--", label="limit for 1 camera")
+        axes.set_xscale("log")
+        axes.set_xticks(FACTORS, [f"{factor} ×" for factor in FACTORS])
+        axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1.01, 1))
 
 
 if __name__ == "__main__":

@@ -11,9 +11,14 @@ from enum import Enum, auto
 LATE_NS = 500_000_000
 # A pile that is not half as high a second later is not being worked off: a new connection is faster.
 CATCH_UP_NS = 1_000_000_000
-# Between two connections that were given up for lateness: a link may be too slow for good.
-FIRST_WAIT_NS, LONGEST_WAIT_NS = 5_000_000_000, 20_000_000_000
-CALM_NS = 60_000_000_000  # in time for so long: the next trouble is a new one
+# In time for so long: the link carries its stream, what piles up from here on is a stall.
+WELL_NS = 1_000_000_000
+# Between two connections that were given up for lateness. A link may be too slow for good, and a camera
+# whose time stamps run slow looks like one, however often it is connected anew.
+FIRST_WAIT_NS, LONGEST_WAIT_NS = 5_000_000_000, 300_000_000_000
+# So far behind, a new connection is worth the second that it takes before its time has come.
+FAR_BEHIND_NS = 60_000_000_000
+CALM_NS = LONGEST_WAIT_NS  # in time for so long: the next trouble is a new one
 
 
 class Verdict(Enum):
@@ -29,16 +34,15 @@ class Backlog:
     """Judges one live camera's pictures, over all its connections. Used by the camera's thread only.
 
     A pile that is worked off is skipped. One that is not costs the connection, at first at once, then
-    after 5, 10 and 20 s; until that time has come, late pictures are better than none, if they say so.
+    after 5, 10, 20 … 300 s, or a minute behind; until that time has come, late pictures are better than
+    none, if they say so. `late` is True from the first of them until pictures were in time for a second.
     """
 
     def __init__(self) -> None:
+        self.late = False
         self._since_ns: int | None = None  # when this second of being behind began
         self._lag_then_ns = 0
         self._trouble_ns: int | None = None  # when a picture was last behind
-        self._forget()
-
-    def _forget(self) -> None:
         self._too_slow = False
         self._may_reconnect_ns: int | None = None
         self._wait_ns = FIRST_WAIT_NS
@@ -46,13 +50,14 @@ class Backlog:
     def connected(self) -> None:
         """A new connection: how the one before fared says nothing about this one's pile."""
         self._since_ns = None
+        self.late = False
 
     def judge(self, lag_ns: int, captured_ns: int) -> Verdict:
         """The next picture, by its lag and its arrival (monotonic ns)."""
         if lag_ns <= LATE_NS:
             self._since_ns = None
-            if self._trouble_ns is not None and captured_ns - self._trouble_ns > CALM_NS:
-                self._forget()
+            if self._trouble_ns is not None:
+                self._recover(captured_ns - self._trouble_ns)
             return Verdict.LIVE
         self._trouble_ns = captured_ns
         if self._since_ns is None:
@@ -60,13 +65,22 @@ class Backlog:
         elif captured_ns - self._since_ns >= CATCH_UP_NS:
             self._too_slow = 2 * lag_ns > self._lag_then_ns
             self._since_ns, self._lag_then_ns = captured_ns, lag_ns
-            if self._too_slow and self._may_reconnect(captured_ns):
+            if self._too_slow and self._may_reconnect(lag_ns, captured_ns):
                 return Verdict.HOPELESS
-        return Verdict.LATE if self._too_slow else Verdict.BEHIND
+        if not self._too_slow:
+            return Verdict.BEHIND
+        self.late = True
+        return Verdict.LATE
 
-    def _may_reconnect(self, now_ns: int) -> bool:
+    def _recover(self, well_ns: int) -> None:
+        if well_ns > WELL_NS:
+            self._too_slow = self.late = False
+        if well_ns > CALM_NS:
+            self._may_reconnect_ns, self._wait_ns = None, FIRST_WAIT_NS
+
+    def _may_reconnect(self, lag_ns: int, now_ns: int) -> bool:
         if self._may_reconnect_ns is not None:
-            if now_ns < self._may_reconnect_ns:
+            if now_ns < self._may_reconnect_ns and lag_ns < FAR_BEHIND_NS:
                 return False
             self._wait_ns = min(2 * self._wait_ns, LONGEST_WAIT_NS)
         self._may_reconnect_ns = now_ns + self._wait_ns

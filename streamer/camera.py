@@ -69,7 +69,7 @@ class Camera:
     ) -> None:
         self.name = name
         self.source = source
-        self.captured = 0  # frames decoded, ever; written by the camera's thread only
+        self.captured = 0  # frames received, ever; written by the camera's thread only
         self.epoch = -1
         self.reconnects: Counter[Cause] = Counter()  # connections given up or lost, by cause
         self._gates = [Beat(max_fps, "max_fps"), *gates] if max_fps else list(gates)
@@ -171,21 +171,28 @@ class Camera:
             picture=captured.picture,
             live=self.source.live,
         )
+        verdict = self._judge(frame, segmented=captured.segmented)
         self.captured += 1  # from here on it is accounted for
-        verdict = Verdict.LIVE if self.source.ends else self._backlog.judge(frame.lag_ns, frame.captured_ns)
         if verdict in (Verdict.BEHIND, Verdict.HOPELESS):
             writer.drop("backlog")
             if verdict is Verdict.HOPELESS:
                 raise SourceError(Cause.LATE, TOO_SLOW)
             return True
-        late = verdict is Verdict.LATE
+        late = self._backlog.late
         if late is not (self.status.cause is Cause.LATE):
             self._become(State.LIVE, on_change, *((TOO_SLOW, Cause.LATE) if late else ()))
         reason = self._kept_back_by(frame)
         if reason is not None:
             writer.drop(reason)
             return True
-        return writer.put(replace(frame, quality=Quality.LATE) if late else frame)
+        return writer.put(replace(frame, quality=Quality.LATE) if verdict is Verdict.LATE else frame)
+
+    def _judge(self, frame: Frame, *, segmented: bool) -> Verdict:
+        if self.source.ends:
+            return Verdict.LIVE
+        if segmented:  # newer ones come with the next segment, and a new connection brings them no sooner
+            return Verdict.LATE if frame.lag_ns > LATE_NS else Verdict.LIVE
+        return self._backlog.judge(frame.lag_ns, frame.captured_ns)
 
     def _kept_back_by(self, frame: Frame) -> str | None:
         """The reason of the gate that is shut; None where the frame is to be looked at."""

@@ -28,14 +28,20 @@ class Box(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Captured:
-    """One picture as a source yields it; the camera's loop makes a Frame of it."""
+    """One picture as a source yields it; the camera's loop makes a Frame of it.
+
+    A live source whose `pts_ns` run slower than real time looks like a link that is too slow: its
+    pictures are called late and it is connected anew now and then. Where stamps cannot be relied on,
+    `None` is better.
+    """
 
     picture: Picture
     captured_ns: int  # monotonic, when its packet came out of the demuxer: never before a blocking read
-    pts_ns: int | None = None  # presentation time since the stream's start
+    pts_ns: int | None = None  # presentation time since the stream's start; live, it runs in real time
     source_ns: int | None = None  # the camera's own wall clock, Unix ns
     keyframe: bool = False
     skipped: int = 0  # pictures before this one that were not decoded because they came too late
+    segmented: bool = False  # it came with others in a segment (HLS): late by nature, and no backlog
 
 
 class Source(Box, Protocol):

@@ -115,7 +115,7 @@ class Frame:
 
     camera: str  # unique within a pipeline
     epoch: int  # stream generation, +1 at each (re)connect; the size is constant within one
-    index: int  # 0, 1, 2… as decoded, over all epochs; a gap downstream is a drop
+    index: int  # 0, 1, 2… as received, over all epochs; a gap downstream is a drop
     captured_ns: int  # monotonic, when the demuxer handed its packet over
     scene_ns: int  # time for analysis: live, presentation time anchored to arrival; else the file's own
     pts_ns: int | None  # the stream's presentation time
@@ -132,10 +132,11 @@ class Frame:
 
     @property
     def lag_ns(self) -> int:
-        """How far behind live it arrived: its delay beyond the least one of its connection, ns.
+        """How far behind live it arrived, at least: its delay beyond the least one of its connection, ns.
 
-        0 in a recording and where the stream has no presentation times. Its true age is its age since
-        `captured_ns` and this.
+        0 in a recording and where the stream has no presentation times. Its true age is at least its age
+        since `captured_ns` and this: not seen are what the best picture was delayed by (in HLS seconds)
+        and a delay that stays or grows by less than 600 ppm.
         """
         return max(0, self.captured_ns - self.scene_ns) if self.live else 0
 

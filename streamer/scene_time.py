@@ -4,7 +4,8 @@ from streamer.contracts import Captured
 
 # Pictures without any time of their own (a folder of them) stand one second apart.
 STEP_NS = 1_000_000_000
-# Cameras' clocks run slow by up to 500 ppm: the least delay grows by that, and is no delay.
+# Cameras' clocks run slow by up to 500 ppm: the least delay grows by that, and is no delay. Nothing
+# tells it from a delay that grows or stays, so that is forgotten at the same rate, 36 ms a minute.
 DRIFT_PPM = 600
 # While nothing comes nothing is learnt about the clock either.
 LONGEST_GAP_NS = 1_000_000_000
@@ -19,7 +20,8 @@ class SceneTime:
     Live: presentation time, anchored to the arrival of the frame that came with the least delay so
     far (monotonic ns): a picture cannot come before it was taken, so scene time is never ahead of
     arrival. The anchor gives way by 600 ppm, so that a clock that runs slow is not taken for a delay
-    that grows. In a recording: the file's own presentation time, from its start. It always grows.
+    that grows; arrival minus scene time is therefore the least that the delay can be. In a recording:
+    the file's own presentation time, from its start. It always grows.
     """
 
     def __init__(self, *, live: bool) -> None:

@@ -196,12 +196,19 @@ def test_a_strangers_recording_that_fails_in_its_own_way_has_failed() -> None:
     assert "gate: RuntimeError" in str(run.camera.error)
 
 
-def test_what_is_no_time_costs_the_connection_and_not_the_account() -> None:
-    odd = Captured(picture(), 10**9, "soon")  # type: ignore[arg-type]  # hostile on purpose
+@pytest.mark.parametrize(
+    "odd",
+    [
+        Captured(picture(), 10**9, "soon"),  # type: ignore[arg-type]  # hostile on purpose
+        Captured(picture(), None),  # type: ignore[arg-type]
+    ],
+)
+def test_what_is_no_time_costs_the_connection_and_not_the_account(odd: Captured) -> None:
     with Run(Scripted([[shot(0), odd], [shot(0)]])) as run:
         run.sleep_s()
         until(lambda: len(run.changes) >= 4)
     assert run.camera.captured == len(run.frames()) == 2
+    assert not run.writer.dropped
 
 
 def test_stop_ends_the_wait_for_a_retry_at_once() -> None:

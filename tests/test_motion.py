@@ -14,7 +14,8 @@ from source_clips import SIZE, make_clip, read
 from streamer import ArrayPicture, Camera, Captured, Frame, LazyPicture, Picture, Quality, Ring
 from streamer.gate import Beat, Gate
 from streamer.motion import HOLD_NS, LONGEST_NS, WIDEST, Motion
-from streamer.sources import open_source, parse_address
+from streamer.sources import demuxing, open_source, parse_address
+from streamer.sources.decoding import Decoding
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -186,6 +187,21 @@ def test_forms_with_and_without_brightness_of_8_bits(tmp_path: Path, pixels: str
             looked.append(motion.admits(frame(number, captured.picture, fps=30)))
     assert len(looked) == 60
     assert all(looked[:31])
+
+
+def test_raw_video_that_is_stored_from_the_last_line_up_is_converted(tmp_path: Path) -> None:
+    address = parse_address(str(make_clip(tmp_path / "a.avi", 2, "rawvideo", "gray")))
+    container, stream = demuxing.open_recording(address)
+    stream.codec_context.extradata = b"BottomUp\0"  # as FFmpeg notes it for AVI files of Windows
+    decoding = Decoding(stream, address)
+    with container:
+        (decoded,) = decoding.decode(next(container.demux(stream)), 0)
+        assert decoded.planes[0].line_size < 0
+        shown = decoding.captured(decoded, 0).picture
+        assert isinstance(shown, LazyPicture)
+        assert shown.luma() is None
+        assert Motion().admits(frame(0, shown))
+        assert shown.bgr().shape == (SIZE[1], SIZE[0], 3)
 
 
 def test_the_reduced_picture_is_small() -> None:

@@ -99,7 +99,18 @@ def test_video_over_http(web: str, name: str) -> None:
         with source:
             captured = list(source)
         assert len(captured) == 30
+        assert {one.segmented for one in captured} == {name == "good.m3u8"}
         assert [one.pts_ns for one in captured][:2] == [0, 33_333_333]
+
+
+def test_it_can_be_stopped(web: str) -> None:
+    source = open_source(parse_address(f"{web}/a.ts"))
+    assert isinstance(source, network.NetworkSource)
+    with source:
+        pictures = iter(source)
+        next(pictures)
+        source.stop()
+        assert len(list(pictures)) <= 1
 
 
 def test_nothing_comes_before_the_first_keyframe(web: str) -> None:

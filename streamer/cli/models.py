@@ -35,7 +35,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "quantize",
         help="make a faster int8 network for --engine openvino-int8",
         description="Calibrates on --frames, compares average precision on --dataset, and keeps the int8 "
-        "network only where it loses no more than 0.005.",
+        "network only where it loses next to nothing.",
     )
     command.add_argument("name", metavar="NAME|PATH")
     command.add_argument(
@@ -92,8 +92,8 @@ def _path(args: argparse.Namespace) -> int:
 
 
 def _quantize(args: argparse.Namespace) -> int:
-    quantize = importlib.import_module(QUANTIZE).quantize
-    made = quantize(
+    module = importlib.import_module(QUANTIZE)
+    made = module.quantize(
         args.name,
         frames=args.frames,
         dataset=args.dataset,
@@ -104,7 +104,8 @@ def _quantize(args: argparse.Namespace) -> int:
     sys.stdout.write(f"{made.name}: AP fp32 {made.fp32:.4f}, int8 {made.int8:.4f}\n")
     if made.kept is None:
         loss = made.fp32 - made.int8
-        return _refuse(DetectorError(f"it would lose {loss:.4f}, allowed is 0.005: nothing was kept"))
+        text = f"it would lose {loss:.4f}, allowed is {module.ALLOWED_LOSS}: nothing was kept"
+        return _refuse(DetectorError(text))
     sys.stdout.write(f"kept: {made.kept}; use it with --engine openvino-int8\n")
     return 0
 

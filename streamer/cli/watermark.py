@@ -71,7 +71,8 @@ def _reader(file: str) -> Callable[[], Iterable[Sighting]]:
                 first = opened.read(1)
         except OSError as error:
             raise ConfigError(f"{file} cannot be read: {(error.strerror or str(error)).lower()}") from error
-        if first == b"{":
+        # Nothing at all is what a run leaves that saw nothing: no messages, not a broken video.
+        if first == b"{" or (not first and Path(file).suffix == ".jsonl"):
             return lambda: in_messages(read_jsonl(file))
 
     def pictures() -> Iterator[Sighting]:

@@ -47,11 +47,12 @@ async def read_request(reader: asyncio.StreamReader) -> Request | None:
     Raises BadRequest, and asyncio.IncompleteReadError or ConnectionError where the client has gone.
     """
     first = await reader.readexactly(1)
+    while first in b"\r\n":  # some clients end a body with an empty line too many
+        await asyncio.sleep(0)  # and one that sends nothing else does not keep the cameras waiting
+        first = await reader.readexactly(1)
     if first == b"$":
         head = await reader.readexactly(3)
         await reader.readexactly(int.from_bytes(head[1:], "big"))
-        return None
-    if first in b"\r\n":  # some clients end a body with an empty line too many
         return None
     if not first.isupper():
         raise BadRequest

@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import errno
 import socket
-import sys
 from collections.abc import Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
@@ -17,12 +15,12 @@ from streamer.fakecam.message import LARGEST_HEAD_BYTES
 from streamer.fakecam.recording import check, load
 from streamer.fakecam.session import Connection
 from streamer.fakecam.watermarking import load_watermarked
+from streamer.serving.complaints import Complaints
 from streamer.serving.control import LONGEST_LINE_BYTES, converse
 from streamer.serving.listening import LOOPBACK, MOST_CONNECTIONS, PortPair, listening, served
 
 # The kernel grows a buffer to megabytes, which for a slow client is many seconds of old pictures.
 SEND_BUFFER_BYTES = 128 * 1024
-OUT_OF_RESOURCES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 class Server:
@@ -62,7 +60,7 @@ class Server:
         self._open = contextlib.ExitStack()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._connections: set[Connection] = set()
-        self._complained = False
+        self._complaints = Complaints("fakecam")
         self.cameras: list[Camera] = []
         self.port = 0
         self.control_port: int | None = None
@@ -100,7 +98,7 @@ class Server:
     async def run(self) -> None:
         """Serve until cancelled. Raises SinkError where the log can no longer be written."""
         loop = asyncio.get_running_loop()
-        loop.set_exception_handler(self._complain)
+        loop.set_exception_handler(self._complaints.handle)
         loop.add_reader(self._ports.rtp, self._drain, self._ports.rtp)
         loop.add_reader(self._ports.rtcp, self._drain, self._ports.rtcp)
         rtsp = await served(self._accept, self._listener, LARGEST_HEAD_BYTES)
@@ -140,16 +138,6 @@ class Server:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-    def _complain(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Say once that there are no more file descriptors; asyncio tries again each second."""
-        error = context.get("exception")
-        if not isinstance(error, OSError) or error.errno not in OUT_OF_RESOURCES:
-            loop.default_exception_handler(context)
-        elif not self._complained:
-            self._complained = True
-            why = (error.strerror or "").lower()
-            sys.stderr.write(f"fakecam: clients have to wait: {why}; `ulimit -n` allows more\n")
 
     def _drain(self, sock: socket.socket) -> None:
         """Take in what clients send by UDP; their RTCP is a sign of life."""

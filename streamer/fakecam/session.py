@@ -55,6 +55,7 @@ class Connection:
                     if request is not None:
                         self._answer(request)
                         await self._writer.drain()
+                    await asyncio.sleep(0)  # the cameras' turn: nothing above waits for who asks on and on
         except BadRequest:
             self._writer.write(reply(400, {"Connection": "close"}))
         except (_CutError, TimeoutError, asyncio.IncompleteReadError, OSError):

@@ -5,6 +5,7 @@ bucket.py      the rate                          link.py         what all connec
 stream.py      the way of a TCP connection       datagrams.py    the way of UDP packets
 rtsp.py        RTSP taken apart                  detour.py       its media led through here
 track.py       a pair of UDP ports               connection.py   one client
+way.py         one direction of it
 callers.py     clients over TCP                  senders.py      clients over UDP
 target.py      where it leads                    proxy.py        all of it on one port
 commands.py    what the control connection takes

@@ -3,13 +3,13 @@
 import asyncio
 import errno
 import socket
-import sys
 from typing import Self
 
 from streamer.errors import ConfigError
 from streamer.impair.connection import Connection
 from streamer.impair.link import Link
 from streamer.impair.target import Target
+from streamer.serving.complaints import Complaints
 from streamer.serving.listening import MOST_CONNECTIONS, listening
 
 GONE = (errno.ECONNABORTED, errno.EAGAIN, errno.EINTR)  # a client that left before it was accepted
@@ -19,22 +19,23 @@ AGAIN_S = 0.5
 class Callers:
     """Accepts clients on a port and relays each. Entering raises ConfigError where it cannot be had."""
 
-    def __init__(self, target: Target, link: Link, host: str, port: int) -> None:
+    def __init__(self, target: Target, link: Link, host: str, port: int, complaints: Complaints) -> None:
         self._target = target
         self._link = link
+        self._complaints = complaints
         self._address = (host, port)
         self._connections: dict[Connection, asyncio.Task[None]] = {}
         self._count = 0
         self._shut = False
-        self._complained = False
         self._running: asyncio.AbstractEventLoop | None = None
         self.port = 0
 
     def __enter__(self) -> Self:
         self._listener = listening(*self._address)
         self._listener.setblocking(False)
-        self.port = self._listener.getsockname()[1]
-        self.changed()
+        self._bound_family, self._bound_address = self._listener.family, self._listener.getsockname()
+        self.port = self._bound_address[1]
+        self.refuse(self._link.impairment.refuse)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -47,59 +48,68 @@ class Callers:
 
     async def stop(self) -> None:
         """Close all connections."""
-        if self._running is not None:
-            self._running.remove_reader(self._listener)
-            self._running = None
+        self._let_wait()
+        self._running = None
         tasks = list(self._connections.values())
         for task in tasks:
-            task.cancel()
+            _cancel(task)
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def reset(self) -> None:
         for connection, task in self._connections.items():
             connection.reset()
-            task.cancel()
+            _cancel(task)
 
     def half_open(self) -> None:
         for connection in self._connections:
             connection.silence()
 
-    def changed(self) -> None:
-        """Let callers in or have them refused. Raises ConfigError where the port has gone meanwhile."""
-        shut = self._link.impairment.refuse
+    def refuse(self, shut: bool) -> None:
+        """Have callers refused and those who are here reset, or let callers in.
+
+        Raises ConfigError where the port has gone meanwhile: nobody is reset then, and the next time it is
+        tried again.
+        """
+        if shut != self._shut or self._lost:
+            try:
+                if shut or self._lost:
+                    self._hold_the_port()
+                if not shut:
+                    self._listener.listen(MOST_CONNECTIONS)
+            except OSError as error:
+                why = (error.strerror or str(error)).lower()
+                raise ConfigError(f"port {self.port} cannot be had again: {why}") from error
+            self._shut = shut
+            self._listen()
         if shut:
             self.reset()
-        if shut == self._shut:
-            return
-        try:
-            if shut:
-                self._hold_the_port()
-            else:
-                self._listener.listen(MOST_CONNECTIONS)
-        except OSError as error:
-            raise ConfigError(f"port {self.port} was taken by somebody else: {error.strerror}") from error
-        self._shut = shut
-        self._listen()
+
+    @property
+    def _lost(self) -> bool:
+        """True where somebody else took the port in the moment in which it was nobody's."""
+        return self._listener.fileno() < 0
 
     def _hold_the_port(self) -> None:
         """Bound and not listening, the port stays ours, and the kernel refuses those who call."""
-        if self._running is not None:
-            self._running.remove_reader(self._listener)
-        address, family = self._listener.getsockname(), self._listener.family
-        self._listener.close()
-        holding = socket.socket(family, socket.SOCK_STREAM)
+        holding = socket.socket(self._bound_family, socket.SOCK_STREAM)
         try:
             holding.setblocking(False)
             holding.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            holding.bind(address)
+            self._let_wait()
+            self._listener.close()
+            holding.bind(self._bound_address)
         except OSError:
             holding.close()
             raise
         self._listener = holding
 
     def _listen(self) -> None:
-        if self._running is not None and not self._shut:
+        if self._running is not None and not self._shut and not self._lost:
             self._running.add_reader(self._listener, self._accept)
+
+    def _let_wait(self) -> None:
+        if self._running is not None and not self._lost:
+            self._running.remove_reader(self._listener)
 
     def _accept(self) -> None:
         try:
@@ -112,7 +122,8 @@ class Callers:
             client.close()
             return
         try:
-            connection = Connection(client, self._target, self._link, f"connection {self._count}")
+            name = f"connection {self._count}"
+            connection = Connection(client, self._target, self._link, name, self._complaints)
         except OSError as error:
             client.close()
             if error.errno != errno.ENOTCONN:  # that one has left already
@@ -129,10 +140,12 @@ class Callers:
 
     def _wait_for_descriptors(self, error: OSError) -> None:
         """Say once that there are none left, and let callers wait a moment."""
-        if not self._complained:
-            self._complained = True
-            why = (error.strerror or str(error)).lower()
-            sys.stderr.write(f"impair: clients have to wait: {why}; `ulimit -n` allows more\n")
-        loop = asyncio.get_running_loop()
-        loop.remove_reader(self._listener)
-        loop.call_later(AGAIN_S, self._listen)
+        self._complaints.say_short(error)
+        self._let_wait()
+        asyncio.get_running_loop().call_later(AGAIN_S, self._listen)
+
+
+def _cancel(task: asyncio.Task[None]) -> None:
+    # Twice, it would not wait for what it has started, and its sockets were closed under that.
+    if not task.cancelling():
+        task.cancel()

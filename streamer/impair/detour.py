@@ -1,6 +1,7 @@
 """What is changed in RTSP messages so that the media passes here: ports, and the server's address."""
 
 import re
+from collections.abc import Sized
 
 from streamer.impair.link import Link
 from streamer.impair.rtsp import Message
@@ -29,11 +30,15 @@ class Detour:
         self._client = client
         self._near = near
         self._pending: dict[str, tuple[Track, tuple[int, int]]] = {}  # by CSeq
-        self._tracks: list[Track] = []
+        self._tracks: dict[Track, str] = {}  # and the URL that each was set up with
+        self._ending: dict[str, str] = {}  # the URLs of each TEARDOWN, by CSeq
         self._muted = False
 
     def request(self, message: Message) -> None:
         """Have a SETUP over UDP ask for ports of ours. Raises CutOffError."""
+        if message.method == "TEARDOWN":
+            self._bounded(self._ending)
+            self._ending[message.get("cseq") or ""] = message.url
         wanted = message.get("transport")
         if message.method != "SETUP" or wanted is None:
             return
@@ -44,9 +49,8 @@ class Detour:
         ports = port_pair(_parameter(udp[0], "client_port") or "")
         if any(_parameter(way, "multicast") is not None for way in udp) or not ports or min(ports) < 1:
             raise CutOffError("only unicast to a client_port can be led through; ask for TCP")
-        if len(self._pending) >= MOST_PENDING:
-            raise CutOffError("it asks without waiting for answers")
-        track = self._track()
+        self._bounded(self._pending)
+        track = self._track(message.url)
         first, second = track.far.numbers
         changed = [
             way if _is_interleaved(way) else _replaced(way, client_port=f"{first}-{second}") for way in ways
@@ -62,14 +66,19 @@ class Detour:
                 message.put(name, self._led_here(value))
         if message.body and (message.get("content-type") or "").lower().startswith("application/sdp"):
             message.body = self._led_here(message.body.decode("latin-1")).encode("latin-1")
-        setup = self._pending.get(message.get("cseq") or "")
-        if setup is None or message.method is not None or message.status < 200:
+        if message.method is not None or message.status < 200:
             return
-        del self._pending[message.get("cseq") or ""]
+        cseq = message.get("cseq") or ""
+        ended = self._ending.pop(cseq, None)
+        if ended is not None and message.status == 200:
+            self._give_back(ended)
+        setup = self._pending.pop(cseq, None)
+        if setup is None:
+            return
         track, ports = setup
         agreed = message.get("transport") or ""
         if message.status != 200 or _is_interleaved(agreed):
-            self._tracks.remove(track)
+            del self._tracks[track]
             track.close()
             return
         theirs = port_pair(_parameter(agreed, "server_port") or "")
@@ -79,10 +88,7 @@ class Detour:
             _replaced(agreed, client_port=f"{ports[0]}-{ports[1]}", server_port=f"{first}-{second}"),
         )
         if not self._muted:
-            server = self._target.address
-            track.connect(
-                _both(self._client, ports), None if not theirs or min(theirs) < 1 else _both(server, theirs)
-            )
+            track.connect(_both(self._client, ports), _both(self._target.address, theirs or (0, 0)))
 
     def mute(self) -> None:
         """Pass no media any more; the ports stay."""
@@ -94,7 +100,20 @@ class Detour:
         for track in self._tracks:
             track.close()
 
-    def _track(self) -> Track:
+    @staticmethod
+    def _bounded(asked: Sized) -> None:
+        if len(asked) >= MOST_PENDING:
+            raise CutOffError("it asks without waiting for answers")
+
+    def _give_back(self, url: str) -> None:
+        """The server has ended the track of that URL, or where none has it, all that it had begun."""
+        waiting = {track for track, _ in self._pending.values()}
+        begun = [track for track in self._tracks if track not in waiting]
+        for track in [track for track in begun if self._tracks[track] == url] or begun:
+            del self._tracks[track]
+            track.close()
+
+    def _track(self, url: str) -> Track:
         if len(self._tracks) >= MOST_TRACKS:
             raise CutOffError(f"it sets up more than {MOST_TRACKS} tracks")
         name = f"{self._name}/track {len(self._tracks)}"
@@ -102,7 +121,7 @@ class Detour:
             track = Track(self._link, name, self._near, self._target.local_address())
         except OSError as error:
             raise CutOffError(f"no UDP ports can be had: {error}") from error
-        self._tracks.append(track)
+        self._tracks[track] = url
         return track
 
     def _led_here(self, text: str) -> str:

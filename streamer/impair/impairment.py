@@ -38,6 +38,11 @@ class Impairment:
                 raise ConfigError(f"{field.name} {value:g}: allowed is {low:g} to {high:g}")
 
     @property
+    def longest_delay_s(self) -> float:
+        """What a packet is delayed by at the most."""
+        return self.delay_s + self.jitter_s
+
+    @property
     def clean(self) -> bool:
         """True where packets pass untouched and at once; the rate is not looked at."""
         return not (self.delay_s or self.jitter_s or self.loss or self.reorder or self.duplicate or self.flip)

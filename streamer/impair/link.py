@@ -27,6 +27,7 @@ class Link:
     def __init__(self, impairment: Impairment, seed: int) -> None:
         self.flows: set[Flow] = set()
         self.seed = seed
+        self._buckets = {way: Bucket(None) for way in Direction}
         self._take_on(impairment)
 
     @property
@@ -50,4 +51,7 @@ class Link:
         self._impairment = impairment
         up = impairment if impairment.uplink else Impairment()
         self._towards = {Direction.DOWN: impairment, Direction.UP: up}
-        self._buckets = {way: Bucket(wanted.rate_bps) for way, wanted in self._towards.items()}
+        for way, wanted in self._towards.items():
+            # What waits at a bottleneck goes on waiting where another thing is changed.
+            if wanted.rate_bps != self._buckets[way].rate_bps:
+                self._buckets[way] = Bucket(wanted.rate_bps)

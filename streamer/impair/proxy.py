@@ -10,6 +10,7 @@ from streamer.impair.impairment import Impairment
 from streamer.impair.link import Link
 from streamer.impair.senders import Senders
 from streamer.impair.target import Target, shown
+from streamer.serving.complaints import Complaints
 from streamer.serving.control import LONGEST_LINE_BYTES, converse
 from streamer.serving.listening import LOOPBACK, listening, served
 
@@ -35,8 +36,12 @@ class Proxy:
         self.target = Target(server)
         self.link = Link(impairment, seed)
         self._host = host
-        kind = Senders if self.target.scheme == "udp" else Callers
-        self._clients: Senders | Callers = kind(self.target, self.link, host, port)
+        self._complaints = Complaints("impair")
+        self._clients: Senders | Callers = (
+            Senders(self.target, self.link, host, port)
+            if self.target.scheme == "udp"
+            else Callers(self.target, self.link, host, port, self._complaints)
+        )
         self._wanted_control_port = control_port
         self._open = contextlib.ExitStack()
         self._conversations: set[asyncio.Task[Any]] = set()
@@ -64,9 +69,12 @@ class Proxy:
         return f"{self.target.scheme}://{shown(self._host)}:{self.port}{self.target.path}"
 
     def be(self, impairment: Impairment) -> None:
-        """Be like this from now on. With `refuse`, those who are connected are reset."""
+        """Be like this from now on. With `refuse`, those who are connected are reset.
+
+        Raises ConfigError where the port cannot be had again; nothing was done then.
+        """
+        self._clients.refuse(impairment.refuse)
         self.link.be(impairment)
-        self._clients.changed()
 
     def reset(self) -> None:
         """Reset all connections, once."""
@@ -78,6 +86,7 @@ class Proxy:
 
     async def run(self) -> None:
         """Serve until cancelled."""
+        asyncio.get_running_loop().set_exception_handler(self._complaints.handle)
         control = None
         if self.control_port is not None:
             control = await served(self._accept_control, self._control, LONGEST_LINE_BYTES)

@@ -3,13 +3,15 @@
 import re
 from collections.abc import Callable, Iterator
 
-LARGEST_HEAD_BYTES = 64 * 1024
+LARGEST_HEAD_BYTES = 16 * 1024
 LARGEST_BODY_BYTES = 256 * 1024  # of a description; longer ones pass as they are
 
 DOLLAR = 0x24  # begins an interleaved packet, RFC 2326 section 10.12
 
 _START = re.compile(rb"[A-Z_]{1,32} \S+ RTSP/\d\.\d|RTSP/\d\.\d \d{3}")
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
+_HEAD_END_BYTES = 4  # at the most
+_EMPTY_LINES = re.compile(rb"[\r\n]+")
 
 
 class NotRtsp(Exception):
@@ -50,6 +52,11 @@ class Message:
         return None if self.start.startswith("RTSP/") else self.start.partition(" ")[0]
 
     @property
+    def url(self) -> str:
+        """Of a request."""
+        return self.start.split(" ")[1]
+
+    @property
     def status(self) -> int:
         """Of a reply."""
         return int(self.start[len("RTSP/1.0 ") :][:3])
@@ -77,6 +84,7 @@ class Splitter:
         self._gathered = b""
         self._at = 0
         self._pass_bytes = 0  # that are of no interest
+        self._searched_bytes = 0  # of a head that has begun: its end is not there
         self._message: Message | None = None  # whose body is awaited
 
     def feed(self, data: bytes) -> bytes:
@@ -103,11 +111,11 @@ class Splitter:
                 message.body = self._taken(message.body_bytes)
                 yield self._changed(message)
             elif first == DOLLAR:
-                if self._left_bytes < 4:
+                self._pass_bytes = self._packets_bytes()
+                if not self._pass_bytes:
                     return
-                self._pass_bytes = 4 + int.from_bytes(self._gathered[self._at + 2 : self._at + 4], "big")
-            elif first in b"\r\n":
-                self._pass_bytes = 1
+            elif empty := _EMPTY_LINES.match(self._gathered, self._at):
+                self._pass_bytes = len(empty[0])
             else:
                 head = self._head()
                 if head is None:
@@ -122,16 +130,31 @@ class Splitter:
     def _left_bytes(self) -> int:
         return len(self._gathered) - self._at
 
+    def _packets_bytes(self) -> int:
+        """How long the interleaved packets are that begin here, the rest of the last one included.
+
+        0 where not even the first one's head has come. All at once: a peer may send thousands of empty ones.
+        """
+        data, end = self._gathered, self._at
+        while end + 4 <= len(data) and data[end] == DOLLAR:
+            end += 4 + (data[end + 2] << 8 | data[end + 3])
+        return end - self._at
+
     def _head(self) -> Message | None:
         """The message that begins here, without its body, or None where its end has not come yet."""
-        line_end = self._gathered.find(b"\n", self._at)
-        known = _START.match(self._gathered, self._at)
-        end = _HEAD_END.search(self._gathered, self._at)
-        hopeless = line_end >= 0 or not chr(self._gathered[self._at]).isupper()
-        too_long = end is None and self._left_bytes > LARGEST_HEAD_BYTES
-        if too_long or (hopeless and not known):
+        hopeless = self._gathered.find(b"\n", self._at) >= 0 or not chr(self._gathered[self._at]).isupper()
+        if hopeless and not _START.match(self._gathered, self._at):
             raise NotRtsp(self._gathered[self._at :])
-        return Message(self._taken(end.end() - self._at).rstrip(b"\r\n")) if end else None
+        # What was searched before is not searched again: heads may come byte by byte.
+        new_bytes = max(0, self._searched_bytes - (_HEAD_END_BYTES - 1))
+        end = _HEAD_END.search(self._gathered, self._at + new_bytes)
+        if end is None:
+            if self._left_bytes > LARGEST_HEAD_BYTES:
+                raise NotRtsp(self._gathered[self._at :])
+            self._searched_bytes = self._left_bytes
+            return None
+        self._searched_bytes = 0
+        return Message(self._taken(end.end() - self._at).rstrip(b"\r\n"))
 
     def _changed(self, message: Message) -> bytes:
         self._change(message)

@@ -8,7 +8,7 @@ from typing import Self
 from streamer.impair.link import Direction, Link
 from streamer.impair.target import Target
 from streamer.impair.track import AT_ONCE, LARGEST_DATAGRAM_BYTES, Address, DatagramFlow
-from streamer.serving.listening import datagram_port
+from streamer.serving.listening import bound, datagram_port
 
 MOST_SENDERS = 64  # one more, and who has been silent longest is forgotten
 
@@ -21,13 +21,7 @@ class Sender:
         self._address = address
         self._server = target.address
         self._loop = asyncio.get_running_loop()
-        self._far = socket.socket(target.family, socket.SOCK_DGRAM)
-        try:
-            self._far.setblocking(False)
-            self._far.bind((target.local_address()[0], 0))
-        except OSError:
-            self._far.close()
-            raise
+        self._far = bound(target.family, target.local_address()[0], 0)
         self._up = DatagramFlow(link, Direction.UP, name)
         self._down = DatagramFlow(link, Direction.DOWN, name)
         self._silent = False
@@ -92,9 +86,9 @@ class Senders:
         for sender in self._senders.values():
             sender.silence()
 
-    def changed(self) -> None:
+    def refuse(self, shut: bool) -> None:
         """Forget everybody where they are refused."""
-        if self._link.impairment.refuse:
+        if shut:
             self.reset()
 
     def _receive(self) -> None:

@@ -25,8 +25,8 @@ class StreamLine:
         self._begin(impairment)
 
     def be(self, impairment: Impairment, now_s: float) -> None:
-        """Go on like this. What is on its way comes no later than if it were sent now."""
-        latest_s = now_s + impairment.delay_s
+        """Go on like this. What is on its way comes no later than it might if it were sent now."""
+        latest_s = now_s + impairment.longest_delay_s + (RETRANSMISSION_S if impairment.loss else 0.0)
         self._held = deque((min(due_s, latest_s), piece) for due_s, piece in self._held)
         self._last_s = min(self._last_s, latest_s)
         self._begin(impairment)

@@ -72,13 +72,12 @@ class Track:
         self._up = DatagramFlow(link, Direction.UP, name)
         self._loop = asyncio.get_running_loop()
 
-    def connect(self, client: tuple[Address, Address], server: tuple[Address, Address] | None) -> None:
-        """Relay between these, RTP and RTCP each; None where the server did not say its ports."""
+    def connect(self, client: tuple[Address, Address], server: tuple[Address, Address]) -> None:
+        """Relay between these hosts, RTP and RTCP each; port 0 where the server did not say its ports."""
         pairs = ((self.near.rtp, self.far.rtp), (self.near.rtcp, self.far.rtcp))
-        for index, (near, far) in enumerate(pairs):
-            origin = None if server is None else server[index]
-            self._loop.add_reader(far, self._receive, self._down, far, near, client[index])
-            self._loop.add_reader(near, self._receive, self._up, near, far, origin)
+        for (near, far), viewer, origin in zip(pairs, client, server, strict=True):
+            self._loop.add_reader(far, self._receive, self._down, far, origin[0], near, viewer)
+            self._loop.add_reader(near, self._receive, self._up, near, viewer[0], far, origin)
 
     def mute(self) -> None:
         """Pass nothing any more; the ports stay."""
@@ -93,12 +92,13 @@ class Track:
         self.far.close()
 
     def _receive(
-        self, flow: DatagramFlow, source: socket.socket, by: socket.socket, to: Address | None
+        self, flow: DatagramFlow, source: socket.socket, host: str, by: socket.socket, to: Address
     ) -> None:
+        """Pass on what comes from that host; who else finds the port is not led to either side."""
         with contextlib.suppress(OSError):
             for _ in range(AT_ONCE):
-                packet = source.recv(LARGEST_DATAGRAM_BYTES)
-                if to is not None:
+                packet, origin = source.recvfrom(LARGEST_DATAGRAM_BYTES)
+                if origin[0] == host and to[1]:
                     flow.offer(packet, by, to)
 
 

@@ -10,6 +10,9 @@ from streamer.errors import ConfigError
 
 LOOPBACK = "127.0.0.1"
 MOST_CONNECTIONS = 256
+# A keyframe is a burst of hundreds of packets; the usual buffer has room for about 90, and what finds it
+# full is lost where nobody asked for loss. The kernel caps it (Linux: net.core.rmem_max).
+DATAGRAM_BUFFER_BYTES = 4 * 1024 * 1024
 
 
 def listening(host: str, port: int) -> socket.socket:
@@ -25,7 +28,7 @@ def datagram_port(host: str, port: int) -> socket.socket:
     """A UDP socket bound there, as `listening` does it."""
 
     def create(family: int, address: tuple[Any, ...]) -> socket.socket:
-        return _bound(family, address[0], address[1])
+        return bound(family, address[0], address[1])
 
     return _had(host, port, create)
 
@@ -57,11 +60,11 @@ class PortPair:
 
     def __init__(self, family: int, host: str) -> None:
         for _ in range(50):
-            self.rtp = _bound(family, host, 0)
+            self.rtp = bound(family, host, 0)
             port: int = self.rtp.getsockname()[1]
             if port % 2 == 0 and port < 65535:
                 try:
-                    self.rtcp = _bound(family, host, port + 1)
+                    self.rtcp = bound(family, host, port + 1)
                 except OSError:
                     self.rtp.close()
                     continue
@@ -75,10 +78,12 @@ class PortPair:
         self.rtcp.close()
 
 
-def _bound(family: int, host: str, port: int) -> socket.socket:
+def bound(family: int, host: str, port: int) -> socket.socket:
+    """A UDP socket bound there. Raises OSError where it cannot."""
     sock = socket.socket(family, socket.SOCK_DGRAM)
     try:
         sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, DATAGRAM_BUFFER_BYTES)
         sock.bind((host, port))
     except OSError:
         sock.close()

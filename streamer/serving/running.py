@@ -48,12 +48,26 @@ class InThread:
             raise self._error
 
     def _do(self, action: Callable[[], None]) -> None:
-        """Do this in the server's thread and wait for it; raises what it raises. Thread-safe."""
+        """Do this in the server's thread and wait for it; raises what it raises. Thread-safe.
 
-        async def done() -> None:
-            action()
+        Raises what ended the server where it has ended already.
+        """
+        done: Future[None] = Future()
 
-        asyncio.run_coroutine_threadsafe(done(), self._loop).result(COMMAND_TIMEOUT_S)
+        def act() -> None:
+            try:
+                action()
+            except Exception as error:
+                done.set_exception(error)
+            else:
+                done.set_result(None)
+
+        try:
+            self._loop.call_soon_threadsafe(act)
+        except RuntimeError as closed:
+            self._thread.join()
+            raise self._error or closed from None
+        done.result(COMMAND_TIMEOUT_S)
 
     def _serve(self) -> None:
         try:

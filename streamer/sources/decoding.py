@@ -78,7 +78,9 @@ class Decoding:
         shown = size if turns % 2 == 0 else size[::-1]
         pixels = frame.format.name
         self._try(LazyPicture(shown, partial(_bgr, frame, turns)), pixels)
-        luma = partial(_luma, frame, turns) if pixels in _WITH_LUMA else None
+        # Raw video may be stored from the last line up; then its lines have a negative size.
+        upright = frame.planes[0].line_size > 0
+        luma = partial(_luma, frame, turns) if upright and pixels in _WITH_LUMA else None
         picture = LazyPicture(shown, partial(_bgr, frame, turns), luma)
         captured_ns, keyframe, source_ns = cast(_Known, frame.opaque) or self._newest
         return Captured(picture, captured_ns, pts_ns, source_ns, keyframe)

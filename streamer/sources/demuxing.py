@@ -81,6 +81,11 @@ def timed(container: InputContainer) -> bool:
     return not container.format.flags & _NO_TIMESTAMPS
 
 
+def segmented(container: InputContainer) -> bool:
+    """True where a server hands the stream out segment by segment (HLS)."""
+    return container.format.name == "hls"
+
+
 def _options(address: Address, formats: str) -> dict[str, str]:
     return {
         "protocol_whitelist": _PROTOCOLS[address.kind],

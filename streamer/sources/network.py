@@ -28,7 +28,8 @@ class NetworkSource:
 
     Hands nothing out before the first keyframe: what leans on a picture that never came is a grey smear.
     Of a backlog it decodes what is needed to be live again; `Captured.skipped` says what it left out.
-    Raises SourceError on entry and while iterating.
+    `stop`, from any thread, ends the iteration at the next packet, for good. Raises SourceError on entry
+    and while iterating.
     """
 
     live = True
@@ -40,6 +41,9 @@ class NetworkSource:
         self._clock = clock
         self._opened: tuple[InputContainer, VideoStream] | None = None
         self._decoding: Decoding | None = None
+        self._pile: Pile[Packet[VideoStream]] = Pile()
+        self._told = 0  # of what the pile has skipped
+        self._stopping = False
 
     @property
     def damaged(self) -> int:
@@ -72,15 +76,18 @@ class NetworkSource:
             raise ValueError("a source is entered before it is iterated")
         container, stream = self._opened
         decoding, timed = self._decoding, demuxing.timed(container)
-        pile: Pile[Packet[VideoStream]] = Pile()
-        joined, last_picture_ns, skipped, flushed = False, self._clock.now_ns(), 0, 0
+        segmented, pile = demuxing.segmented(container), self._pile
+        pile.connected()
+        joined, last_picture_ns, flushed = False, self._clock.now_ns(), pile.skipped
         for packet in self._packets(container, stream):
+            if self._stopping:
+                return
             captured_ns = self._clock.now_ns()
             joined = joined or packet.is_keyframe
             due = pile.add(
                 packet,
                 captured_ns,
-                dts_ns=decoding.ns(packet.dts) if timed else None,
+                dts_ns=decoding.ns(packet.dts) if timed and not segmented else None,
                 size=packet.size,
                 keyframe=packet.is_keyframe,
             )
@@ -92,14 +99,18 @@ class NetworkSource:
                 for frame in decoding.decode(one, arrived_ns):
                     last_picture_ns = captured_ns
                     captured = decoding.captured(frame, decoding.since_start_ns(frame.pts) if timed else None)
-                    yield replace(captured, skipped=pile.skipped - skipped)
-                    skipped = pile.skipped
+                    skipped, self._told = pile.skipped - self._told, pile.skipped
+                    yield replace(captured, skipped=skipped, segmented=segmented)
             if captured_ns - last_picture_ns > NO_PICTURE_LIMIT_S * 1e9:
                 what = "no picture could be decoded" if joined else "no keyframe came"
                 raise SourceError(
                     Cause.SILENCE,
                     f"{self._address.redacted}: data comes, but {what} for {NO_PICTURE_LIMIT_S:g} s",
                 )
+
+    def stop(self) -> None:
+        """End the iteration, also while a backlog comes in. From any thread."""
+        self._stopping = True
 
     def _packets(self, container: InputContainer, stream: VideoStream) -> "Iterator[Packet[VideoStream]]":
         packets, limit_s = container.demux(stream), float(container.read_timeout or 0)

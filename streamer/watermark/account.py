@@ -1,5 +1,6 @@
 """What there is to say about the frames that were seen, camera by camera."""
 
+import itertools
 import math
 from array import array
 from collections import Counter, defaultdict
@@ -69,17 +70,23 @@ def steps(numbers: Sequence[int], period: float = math.inf) -> Steps:
     """Duplicates, steps backwards and numbers left out.
 
     Numbers that begin again, as a clip's do with each round, have a `period`: falling by more than half
-    of it is a new round, of which nothing is skipped but what is missing at its ends.
+    of it is a new round, of which nothing is skipped but what is missing at its ends. Rising by more is
+    one of the round before that came late, where the next number does not follow it.
     """
-    newest: int | None = None
+    if not numbers:
+        return Steps(0, 0, 0)
+    newest = numbers[0]
     duplicates = backwards = skipped = 0
-    for number in numbers:
-        if newest is not None and number < newest and newest - number > period / 2:
-            newest -= int(period)
-        if newest is None or number > newest:
-            skipped += 0 if newest is None else number - newest - 1
+    for number, after in itertools.zip_longest(numbers[1:], numbers[2:]):
+        step = number - newest
+        if step < -period / 2:
+            step += int(period)
+        elif step > period / 2 and after is not None and abs(after - newest) < abs(after - number):
+            step -= int(period)
+        if step > 0:
+            skipped += step - 1
             newest = number
-        elif number == newest:
+        elif step == 0:
             duplicates += 1
         else:
             backwards += 1
@@ -141,14 +148,15 @@ class _Row:
 
     def _note_number(self, mark: Mark, captured_ns: int | None) -> int | None:
         """Note which one it is; returns when it was sent, where that can be known."""
-        if captured_ns is None or (mark.time_ns is None and self._sent is None):
+        if mark.time_ns is not None or self._sent is None:
+            self._pictures[mark.camera].append(mark.frame)
+            if mark.time_ns is None or captured_ns is None:
+                return None
+            return painted_time_ns(mark.time_ns, captured_ns)
+        if captured_ns is None and self._sent.knows(mark):
             self._pictures[mark.camera].append(mark.frame)
             return None
-        if mark.time_ns is not None:
-            self._pictures[mark.camera].append(mark.frame)
-            return painted_time_ns(mark.time_ns, captured_ns)
-        assert self._sent is not None
-        sent = self._sent.latest(mark, captured_ns)
+        sent = None if captured_ns is None else self._sent.latest(mark, captured_ns)
         if sent is None:
             self._never_sent += 1
             return None

@@ -55,6 +55,10 @@ class SentTimes:
         at = int(np.searchsorted(sent_ns, seen_ns + EARLIEST_NS, side="right")) - 1
         return Sent(int(frames[at]), int(sent_ns[at])) if at >= 0 else None
 
+    def knows(self, mark: Mark) -> bool:
+        """Whether this picture was sent at any time."""
+        return (mark.camera, mark.frame) in self._times
+
     def true_age_ns(self, mark: Mark, seen_ns: int) -> int | None:
         """How long ago a picture that was seen at `seen_ns` was sent; None where it never was."""
         sent = self.latest(mark, seen_ns)
