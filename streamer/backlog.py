@@ -17,7 +17,7 @@ WELL_NS = 1_000_000_000
 # whose time stamps run slow looks like one, however often it is connected anew.
 FIRST_WAIT_NS, LONGEST_WAIT_NS = 5_000_000_000, 300_000_000_000
 # So far behind, a new connection is worth the second that it takes before its time has come.
-FAR_BEHIND_NS = 60_000_000_000
+FAR_BEHIND_NS = 15_000_000_000
 CALM_NS = LONGEST_WAIT_NS  # in time for so long: the next trouble is a new one
 
 
@@ -34,7 +34,7 @@ class Backlog:
     """Judges one live camera's pictures, over all its connections. Used by the camera's thread only.
 
     A pile that is worked off is skipped. One that is not costs the connection, at first at once, then
-    after 5, 10, 20 … 300 s, or a minute behind; until that time has come, late pictures are better than
+    after 5, 10, 20 … 300 s, or 15 s behind; until that time has come, late pictures are better than
     none, if they say so. `late` is True from the first of them until pictures were in time for a second.
     """
 

@@ -187,10 +187,10 @@ def test_a_link_that_is_too_slow_is_connected_anew_now_and_then_and_its_pictures
     starts = [after.captured_ns for before, after in pairwise(frames) if after.epoch > before.epoch]
     assert (starts[0] - frames[0].captured_ns) / S < 4  # at once
     gaps_s = [(after - before) / S for before, after in pairwise(starts)]
-    assert gaps_s[:5] == pytest.approx([5, 10, 20, 40, 80], abs=3)
-    assert all(115 <= gap_s < 130 for gap_s in gaps_s[5:])  # a minute behind
+    assert gaps_s[:3] == pytest.approx([5, 10, 20], abs=3)
+    assert all(28 <= gap_s < 36 for gap_s in gaps_s[3:])  # 15 s behind
     assert len(gaps_s) > 6
-    assert max(frame.lag_ns for frame in frames) < 62 * S
+    assert max(frame.lag_ns for frame in frames) < 17 * S
     # Once it is known to be slow, late pictures are what there is: nobody waits for better ones.
     silences_s = [(after.captured_ns - before.captured_ns) / S for before, after in pairwise(frames)]
     assert max(silences_s[200:]) < 2.5
@@ -202,8 +202,8 @@ def test_a_camera_whose_time_stamps_run_slow_is_seldom_connected_anew() -> None:
     line = Line(lambda now_s: 50, 3600, fps=10)
     line.pts_of = lambda sent_s: round(0.8 * sent_s * S)
     camera, frames, _ = through(line)
-    assert 0 < camera.reconnects[Cause.LATE] < 20
-    assert len(frames) > 0.98 * 36_000
+    assert 0 < camera.reconnects[Cause.LATE] < 60
+    assert len(frames) > 0.97 * 36_000
 
 
 def test_after_a_slow_link_a_stall_is_a_stall_again() -> None:

@@ -16,10 +16,11 @@ from streamer.errors import FreshframeError
 from streamer.fakecam import FakeCam
 from streamer.impair import Impaired, Impairment
 from streamer.impair.commands import COMMANDS
-from streamer.impair.detour import CutOffError, Detour
+from streamer.impair.detour import MOST_TRACKS, CutOffError, Detour
 from streamer.impair.link import Link
 from streamer.impair.rtsp import NotRtsp, Splitter
 from streamer.impair.target import Target
+from streamer.impair.track import Track
 from streamer.sources import demuxing, open_source, parse_address
 from tests.conftest import missing
 from tests.running import ROOT, freshframe
@@ -136,7 +137,7 @@ def test_udp_passes_here_and_the_client_sees_only_us(camera: FakeCam) -> None:
 
 
 def test_rtcp_reaches_the_camera(clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streamer.fakecam.session.SILENCE_S", 0.4)
+    monkeypatch.setattr("streamer.fakecam.session.SILENCE_S", 1.5)
     with (
         FakeCam([clip]) as camera,
         Impaired(camera.urls[0]) as proxy,
@@ -144,7 +145,7 @@ def test_rtcp_reaches_the_camera(clip: Path, monkeypatch: pytest.MonkeyPatch) ->
     ):
         server = ("127.0.0.1", int(viewer.setup()["Transport"].rpartition("-")[2]))
         assert viewer.client.ask("PLAY")[0] == 200
-        until = time.monotonic() + 0.8
+        until = time.monotonic() + 2
         while time.monotonic() < until:
             viewer.rtp.recv(2048)  # paces this loop
             viewer.rtcp.sendto(b"\x80\xc9\x00\x01abcd", server)
@@ -200,7 +201,7 @@ def test_a_throttled_link_over_udp(heavy_clip: Path) -> None:
         begun, size_bytes = time.monotonic(), 0
         while time.monotonic() - begun < 1:
             size_bytes += len(viewer.rtp.recv(2048))
-        assert 1.5e5 < size_bytes * 8 / (time.monotonic() - begun) < 4.6e5
+        assert 1.5e5 < size_bytes * 8 / (time.monotonic() - begun) < 2.5e6  # without a limit 3.8e6
 
 
 def test_half_open_and_a_black_hole_over_udp(camera: FakeCam) -> None:
@@ -316,16 +317,24 @@ def test_what_would_pass_beside_is_cut_off(camera: FakeCam, capfd: pytest.Captur
         ("RTP/AVP;unicast", "only unicast"),
         ("RTP/AVP;unicast;client_port=99999-100000", "only unicast"),
     ]
-    with Impaired(camera.urls[0]) as proxy:
-        for transport, text in wrong:
-            with Viewer(proxy.url(camera.urls[0])) as viewer, pytest.raises(OSError):
+    for transport, text in wrong:
+        with Impaired(camera.urls[0]) as proxy, Viewer(proxy.url(camera.urls[0])) as viewer:
+            with pytest.raises(OSError):
                 viewer.setup(transport)
             assert text in capfd.readouterr().err
-        with Client(proxy.url(camera.urls[0])) as client:
-            client.socket.sendall(b"\x16\x03\x01 not RTSP at all")
-            with pytest.raises(OSError):
-                assert client.socket.recv(1) == b"?"
-        assert "not RTSP" in capfd.readouterr().err
+
+
+def test_why_clients_are_cut_off_is_not_said_for_each(
+    camera: FakeCam, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamer.impair.connection.SAID_AGAIN_S", 60.0)
+    with Impaired(camera.urls[0]) as proxy:
+        for _ in range(5):
+            with Client(proxy.url(camera.urls[0])) as client:
+                client.socket.sendall(b"\x16\x03\x01 not RTSP at all")
+                with pytest.raises(OSError):
+                    assert client.socket.recv(1) == b"?"
+    assert capfd.readouterr().err.count("not RTSP") == 1
 
 
 def test_a_refused_setup_gives_its_ports_back(camera: FakeCam) -> None:
@@ -337,6 +346,41 @@ def test_a_refused_setup_gives_its_ports_back(camera: FakeCam) -> None:
             assert viewer.client.ask("SETUP", track, Transport=ports)[0] == 455
         assert viewer.client.ask("PLAY")[0] == 200
         assert len(viewer.numbers(3)) == 3
+
+
+def test_a_teardown_gives_its_ports_back(camera: FakeCam) -> None:
+    with Impaired(camera.urls[0]) as proxy, Viewer(proxy.url(camera.urls[0])) as viewer:
+        for _ in range(MOST_TRACKS + 4):
+            viewer.setup()
+            assert len(proxy._proxy.link.flows) == 4
+            assert viewer.client.ask("TEARDOWN")[0] == 200
+            assert len(proxy._proxy.link.flows) == 2
+            viewer.client._session = ""
+        viewer.play()
+        assert len(viewer.numbers(3)) == 3
+
+
+def test_only_the_two_hosts_are_led_through() -> None:
+    async def relayed() -> list[bytes]:
+        here = ("127.0.0.1", 0)
+        sockets = [socket.socket(type=socket.SOCK_DGRAM) for _ in range(3)]
+        client, server, stranger = sockets
+        for sock, host in zip(sockets, ("127.0.0.1", "127.0.0.1", "127.0.0.2"), strict=True):
+            sock.setblocking(False)
+            sock.bind((host, 0))
+        track = Track(Link(Impairment(), 0), "track", here, here)
+        with contextlib.closing(track), client, server, stranger:
+            viewer, origin = client.getsockname(), server.getsockname()
+            track.connect((viewer, viewer), (origin, origin))
+            near, far = (pair.rtp.getsockname() for pair in (track.near, track.far))
+            loop, arrived = asyncio.get_running_loop(), list[bytes]()
+            for sender, port, receiver in ((server, far, client), (client, near, server)):
+                stranger.sendto(b"a stranger's", port)
+                sender.sendto(b"ours", port)
+                arrived.append(await loop.sock_recv(receiver, 100))
+        return arrived
+
+    assert asyncio.run(relayed()) == [b"ours", b"ours"]
 
 
 def test_garbage_of_a_camera_reaches_its_client() -> None:
@@ -394,7 +438,7 @@ def test_damaged_messages_break_nothing_here() -> None:
     assert 100 < sum(asyncio.run(converse()) for _ in range(300)) < 300
 
 
-def test_a_hostile_client_costs_bounded_memory(camera: FakeCam) -> None:
+def test_an_endless_head_is_cut_off_and_others_are_served(camera: FakeCam) -> None:
     endless = b"SETUP rtsp://x/ RTSP/1.0\r\n" + b"X-A: b\r\n" * 50_000
     with Impaired(camera.urls[0]) as proxy:
         with (

