@@ -4,6 +4,7 @@ No GPU is needed, and none of this shows that CUDA agrees: that is what benchmar
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,6 +33,7 @@ class Device:
         self.stream = "default"
         self.recording: Any = None
         self.refuses_graphs = False
+        self.room_for = 1000  # pictures in a graph
 
     @contextmanager
     def on(self, stream: Any) -> Iterator[None]:
@@ -113,12 +115,16 @@ def device(monkeypatch: pytest.MonkeyPatch) -> Device:
         if device.refuses_graphs:
             raise RuntimeError("operation not permitted when stream is capturing")
         device.recording = graph
-        yield
-        device.recording = None
+        try:
+            yield
+        finally:
+            device.recording = None
 
     cuda = SimpleNamespace(
         stream=device.on,
         device=lambda _: nullcontext(),
+        OutOfMemoryError=torch.cuda.OutOfMemoryError,
+        synchronize=lambda where: device.note(f"waits for all of {where}"),
         graph=record,
         CUDAGraph=Graph,
         graph_pool_handle=lambda: "pool",
@@ -131,6 +137,8 @@ def device(monkeypatch: pytest.MonkeyPatch) -> Device:
 
     def recorded(self: Programs, pixels: torch.Tensor) -> torch.Tensor:
         found = work(self, pixels)
+        if device.recording is not None and len(pixels) > device.room_for:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
         if device.recording is not None:
             graph = device.recording
             graph.pixels, graph.found, graph.work = pixels, found, lambda pixels: work(self, pixels)
@@ -256,6 +264,66 @@ def test_where_graphs_cannot_be_recorded_it_says_so_once_and_works(
         "CUDA graphs cannot be used here, so small batches are slower: operation not permitted when stream "
         "is capturing"
     ]
+
+
+def test_what_there_is_no_memory_for_runs_without_a_graph_and_the_rest_with_one(
+    engine: CudaEngine, device: Device, caplog: pytest.LogCaptureFixture
+) -> None:
+    device.room_for = 2
+    start(engine, SHAPE)
+    for _ in range(SIGHTINGS + 1):
+        assert scores(engine, stage(engine, 7, 8, 9)) == [7, 8, 9]
+        assert scores(engine, stage(engine, 7)) == [7]
+    kept = engine._programs
+    assert kept is not None
+    assert sorted(kept._programs) == [(1, *SHAPE), (2, *SHAPE)]
+    assert len(kept._failed) == 5, "torch may go on asking them"
+    assert [record.message for record in caplog.records] == [
+        f"no memory for a CUDA graph of {size} × 64×32: it runs without" for size in (32, 24, 16, 8, 4)
+    ]
+
+
+def test_memory_that_ends_while_a_recording_is_ended(
+    engine: CudaEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(engine)
+    kept = engine._programs
+    assert kept is not None
+
+    def fail(_pixels: torch.Tensor) -> torch.Tensor:
+        try:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        finally:
+            raise RuntimeError("operation failed due to a previous error during capture")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kept, "_work", fail)
+        assert kept.record((4, *SHAPE)) is None
+    with engine._on(engine._computing):
+        kept.prepare(SHAPE)
+    assert (2, *SHAPE) in kept._programs, "the others are still recorded"
+
+
+def test_one_recording_at_a_time_in_a_process(engine: CudaEngine) -> None:
+    start(engine)
+    kept = engine._programs
+    assert kept is not None
+    with ThreadPoolExecutor(1) as others, engine._on(engine._computing):
+        with programs._RECORDING:
+            waiting = others.submit(kept.record, (1, *SHAPE))
+            with pytest.raises(TimeoutError):
+                waiting.result(0.05)
+        assert waiting.result(10) is not None
+
+
+def test_weights_have_arrived_before_anything_runs(device: Device, monkeypatch: pytest.MonkeyPatch) -> None:
+    class OnDevice(Network):
+        device = torch.device("cuda:0")
+
+    monkeypatch.setattr(cuda_engine, "TorchNetwork", OnDevice)
+    monkeypatch.setattr(cuda_engine, "_stream", lambda _: None)
+    CudaEngine(Path("none.pt"), "cuda:0")
+    assert device.log == ["default: waits for all of cuda:0"]
 
 
 def test_what_fails_on_the_device_is_told_by_wait(engine: CudaEngine) -> None:

@@ -17,6 +17,7 @@ PUBLIC = {
     "streamer.assets",
     "streamer.clock",
     "streamer.contracts",
+    "streamer.cores",
     "streamer.detections",
     "streamer.errors",
     "streamer.event",

@@ -1,22 +1,29 @@
 """OpenVINO, an extra: the same boxes as ONNX Runtime; and int8 networks, kept only where they are good."""
 
+import copy
+import hashlib
 import importlib.util
 import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
+import filelock
 import numpy as np
 import pytest
 from conftest import missing
 from yolo_reference import average_precision, equal_share, pictures, view
 
-from detectors.yolo import Yolo
+from detectors.yolo import Yolo, child
 from detectors.yolo.devices import choose
+from detectors.yolo.int8 import quantize
 from detectors.yolo.int8.accuracy import Dataset
+from detectors.yolo.weights import _sweep
 from streamer.cli import main
 from streamer.errors import ConfigError, DetectorError
 
@@ -69,7 +76,8 @@ def test_the_same_boxes(openvino: None, shared_data: Path, yolo26n: Path) -> Non
 
 def test_several_views_and_results_that_stay(openvino: None, cache: Path, yolo26n: Path) -> None:
     rng = np.random.default_rng(3)
-    images = [cv2.resize(rng.integers(0, 255, (9, 16, 3), np.uint8), size) for size in ((320, 180), (96, 96))]
+    noise = rng.integers(0, 255, (9, 16, 3), np.uint8)
+    images = [np.asarray(cv2.resize(noise, size), np.uint8) for size in ((320, 180), (96, 96))]
     with Yolo(yolo26n, engine="openvino", imgsz=96, conf=0.0001) as yolo:
         alone = [yolo.detect([view(image)])[0] for image in images]
         together = yolo.detect([view(image) for image in (*images, *images)])
@@ -177,7 +185,12 @@ def test_int8_is_made_kept_and_refused(
 
 @pytest.mark.shared
 def test_quantizing_refuses_what_it_cannot_use(
-    nncf: None, yolo26n: Path, dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    nncf: None,
+    yolo26n: Path,
+    dataset: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     images = dataset.parent / "images"
 
@@ -199,6 +212,153 @@ def test_quantizing_refuses_what_it_cannot_use(
         assert "no dataset in COCO's format" in said(images, wrong)
     assert "11 of 12 pictures are missing" in said(images, dataset, "--images", str(few))
     assert "multiple of 32" in said(images, dataset, "--imgsz", "100")
+
+    tree = json.loads(dataset.read_text())
+
+    def changed(change: Callable[[Any], object]) -> Path:
+        another = copy.deepcopy(tree)
+        change(another)
+        wrong.write_text(json.dumps(another))
+        return wrong
+
+    for change in (
+        lambda tree: tree["annotations"][0].update(bbox=[1, 2, 3]),
+        lambda tree: tree["annotations"][0].update(bbox=[1, 2, -3, 4]),
+        lambda tree: tree["annotations"][0].update(bbox=[1, 2, 3, float("nan")]),
+        lambda tree: tree["annotations"][0].update(image_id=None),
+        lambda tree: tree["images"][0].update(id="one"),
+        lambda tree: tree["categories"].append({"name": "x"}),
+    ):
+        assert "no dataset in COCO's format" in said(images, changed(change))
+    wrong.write_bytes(dataset.read_bytes().replace(b'"person"', b'"\xff"'))
+    assert "no dataset in COCO's format" in said(images, wrong)
+    assert "the same picture or category twice" in said(
+        images, changed(lambda tree: tree["images"].append(tree["images"][0]))
+    )
+    seldom = {one["image_id"] for one in tree["annotations"][:1]}
+    assert "1 pictures of" in said(
+        images,
+        changed(lambda t: t.update(annotations=[a for a in t["annotations"] if a["image_id"] in seldom])),
+    )
+    monkeypatch.setattr("detectors.yolo.int8.accuracy.LARGEST_DATASET", 100)
+    assert "larger than" in said()
+
+
+@pytest.fixture
+def no_child(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is asked of other processes; int8 networks are not made."""
+    asked: list[str] = []
+    run = child.run
+
+    def ask(module: str, *arguments: Any) -> None:
+        asked.append(module)
+        if module != "detectors.yolo.int8.quantizing":
+            run(module, *arguments)
+
+    monkeypatch.setattr(child, "run", ask)
+    return asked
+
+
+@pytest.mark.shared
+def test_a_dataset_that_says_nothing_is_refused(
+    nncf: None,
+    yolo26n: Path,
+    dataset: Path,
+    cache: Path,
+    no_child: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tree = json.loads(dataset.read_text())
+    monkeypatch.setattr("detectors.yolo.cpu.tuning.BUDGET_S", 0.2)
+
+    def said(**changes: object) -> str:
+        dataset.write_text(json.dumps({**tree, **changes}))
+        command = ["models", "quantize", str(yolo26n), "--dataset", str(dataset), "--imgsz", "320"]
+        assert main([*command, "--frames", str(dataset.parent / "images")]) == 2
+        return capsys.readouterr().err
+
+    foreign = [{**one, "name": f"thing {one['id']}"} for one in tree["categories"]]
+    assert "is among the model's labels: it has thing 1, " in said(categories=foreign)
+    # One picture shows a person, the others what the model has never heard of.
+    (person,) = (one["id"] for one in tree["categories"] if one["name"] == "person")
+    shown = {one["image_id"] for one in tree["annotations"] if one["category_id"] == person}
+    mostly = [one for one in foreign if one["id"] != person] + [{"id": person, "name": "person"}]
+    assert f"{len(shown)} pictures of" in said(categories=mostly)
+    # Truth that nothing of what is found agrees with.
+    moved = [{**one, "bbox": [0, 0, 1, 1]} for one in tree["annotations"]]
+    assert "itself has an average precision of 0.0" in said(annotations=moved)
+    crowds = [{**one, "iscrowd": 1} for one in tree["annotations"]]
+    assert "itself has an average precision of -1" in said(annotations=crowds)
+    picture = next((dataset.parent / "images").iterdir())
+    picture.write_bytes(b"no picture")
+    assert f"{picture.name} is no picture" in said()
+    assert no_child == ["detectors.yolo.export"]
+    assert [Path(name).suffix for name in remains(cache)] == [".onnx"]
+
+
+@pytest.mark.parametrize("precisions", [[0.4, 0.39], [0.4, float("nan")], [float("nan")], [0.04], [-1.0]])
+def test_only_what_is_as_good_is_kept(
+    precisions: list[float],
+    nncf: None,
+    cache: Path,
+    tmp_path: Path,
+    no_child: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network = tmp_path / "own.onnx"
+    network.write_bytes(b"a network")
+    left = list(precisions)
+    monkeypatch.setattr(quantize, "Dataset", lambda *_: None)
+    monkeypatch.setattr(quantize, "_precision", lambda *_: left.pop(0))
+    if len(precisions) == 1:
+        with pytest.raises(ConfigError, match="own itself has an average precision of"):
+            quantize.quantize(str(network), frames="synthetic:?count=20", dataset="none.json")
+    else:
+        made = quantize.quantize(str(network), frames="synthetic:?count=20", dataset="none.json")
+        assert made.kept is None
+    assert left == []
+    assert remains(cache) == []
+
+
+def test_what_is_kept_was_made_of_the_bytes_that_were_looked_at(
+    nncf: None, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = tmp_path / "own.onnx"
+    network.write_bytes(b"a network")
+    wanted = hashlib.sha256(b"a network").hexdigest()
+    killed = cache / "engines/.quantizing-killed"
+    killed.mkdir(parents=True)
+
+    def make(_module: str, arguments: Sequence[str], *_: object) -> None:
+        assert Path(arguments[0]).read_bytes() == b"a network"
+        network.write_bytes(b"another network")  # somebody trains on
+        Path(arguments[3]).write_text("int8")
+        # Others' exports do not wait meanwhile, and do not throw away what is being made.
+        with filelock.FileLock(cache / "engines/.lock", timeout=0):
+            _sweep(cache / "engines")
+        with pytest.raises(DetectorError, match="another process is making"):
+            quantize.quantize(str(network), frames="synthetic:?count=20", dataset="none.json")
+
+    looked_at: list[bytes] = []
+
+    def precision(detector: Any, _: object) -> float:
+        path, _imgsz, sha256, _int8 = detector._arguments
+        assert sha256 == wanted
+        looked_at.append(path.read_bytes())
+        return 0.4
+
+    monkeypatch.setattr(quantize, "Dataset", lambda *_: None)
+    monkeypatch.setattr(quantize, "_precision", precision)
+    monkeypatch.setattr(child, "run", make)
+    made = quantize.quantize(str(network), frames="synthetic:?count=20", dataset="none.json")
+    assert looked_at == [b"a network"] * 2
+    assert made.kept == cache / "engines" / f"{wanted}-openvino-640-int8"
+    assert remains(cache) == [made.kept.name]
+
+
+def remains(cache: Path) -> list[str]:
+    return sorted(path.name for path in cache.glob("engines/*") if not path.name.endswith(".lock"))
 
 
 def test_openvino_itself_tells_nobody(openvino: None, cache: Path, audit: Path, yolo26n: Path) -> None:

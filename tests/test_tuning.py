@@ -78,21 +78,23 @@ def test_the_fastest_is_measured_once_and_kept(
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda text: "",
+        lambda text: b"",
         lambda text: text[:-9],
-        lambda text: text.replace('"cores":2', '"cores":3'),
-        lambda text: text.replace('"threads":2', '"threads":4096'),
-        lambda text: text.replace('"threads":2', '"threads":"2"'),
-        lambda text: text.replace('"batch":1', '"batch":100000'),
-        lambda text: text.replace('"batch":1', '"batch":1,"more":1'),
-        lambda text: "[" * 50_000,
-        lambda text: json.dumps({"machine": {}, "plan": {"threads": 2}}),
+        lambda text: b"\xff",
+        lambda text: text.replace(b'"l 1"', b'"\xff"'),
+        lambda text: text.replace(b'"cores":2', b'"cores":3'),
+        lambda text: text.replace(b'"threads":2', b'"threads":4096'),
+        lambda text: text.replace(b'"threads":2', b'"threads":"2"'),
+        lambda text: text.replace(b'"batch":1', b'"batch":100000'),
+        lambda text: text.replace(b'"batch":1', b'"batch":1,"more":1'),
+        lambda text: b"[" * 50_000,
+        lambda text: json.dumps({"machine": {}, "plan": {"threads": 2}}).encode(),
     ],
 )
-def test_a_damaged_or_foreign_note_is_measured_anew(cache: Path, damage: Callable[[str], str]) -> None:
+def test_a_damaged_or_foreign_note_is_measured_anew(cache: Path, damage: Callable[[bytes], bytes]) -> None:
     measure_once()
     where = note(cache)
-    where.write_text(damage(where.read_text()))
+    where.write_bytes(damage(where.read_bytes()))
     assert recall(HERE, ALLOWED) is None
     assert measure_once() == KEPT
     assert recall(HERE, ALLOWED) == KEPT

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import onnx
@@ -18,9 +19,11 @@ from onnx import TensorProto, helper
 from yolo_reference import ultralytics, view
 
 from detectors.yolo import Yolo
-from detectors.yolo.devices import choose, cuda_devices, physical_cores
+from detectors.yolo.cpu.reading import CpuReading
+from detectors.yolo.devices import choose, cuda_devices
 from detectors.yolo.weights import exported, resolve
 from streamer.contracts import StagedDetector
+from streamer.cores import physical_cores
 from streamer.errors import AssetError, ConfigError, DetectorError
 
 pytestmark = pytest.mark.timeout(60)
@@ -108,6 +111,8 @@ def test_labels_are_numbered_where_the_model_states_none(network: Make) -> None:
     ("changes", "word"),
     [
         ({"task": "segment"}, "segment"),
+        ({"task": "x" * 10_000}, "task 'x{40}'; only"),
+        ({"stride": "1" * 5_000}, "stride '1{40}'; it must"),
         ({"names": "{0: __import__('os')}"}, "labels"),
         ({"names": "[" * 5000}, "labels"),
         ({"names": "{1: 'a'}"}, "labels"),
@@ -173,6 +178,15 @@ def test_the_stride_of_the_model_counts(network: Make) -> None:
         Yolo(network(rows((0, 0, 5, 5, 0.9, 0)), stride="64"), imgsz=96),
     ):
         pass
+
+
+def test_an_engine_that_does_not_start_is_closed(network: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = Mock()
+    monkeypatch.setattr(CpuReading, "close", closed)
+    yolo = Yolo(network(rows((0, 0, 5, 5, 0.9, 0))), imgsz=64, classes=["bus"])
+    with pytest.raises(ConfigError, match="no class 'bus'"), yolo:
+        pass
+    assert closed.call_count == 1
 
 
 def test_outside_its_block_it_says_so(network: Make) -> None:

@@ -3,7 +3,7 @@
 import importlib
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -77,6 +77,13 @@ class Yolo:
 
     def _start(self) -> ReadingEngine:
         engine = self._load()
+        with ExitStack() as loaded:
+            loaded.callback(engine.close)
+            self._begin(engine)
+            loaded.pop_all()
+        return engine
+
+    def _begin(self, engine: ReadingEngine) -> None:
         if engine.shape is None:
             check_imgsz(self._imgsz, engine.stride)
         usual = list(dict.fromkeys(self._fit(engine, size).shape for size in USUAL_SIZES))
@@ -88,7 +95,6 @@ class Yolo:
         engine.start(Reading(kind, self._conf, wanted), usual)
         imgsz = max(engine.shape) if engine.shape else self._imgsz
         self.info = ModelInfo(self._weights.name, self.info.engine, imgsz, engine.precision)
-        return engine
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

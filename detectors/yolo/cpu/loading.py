@@ -2,7 +2,6 @@
 
 import importlib
 from functools import partial
-from pathlib import Path
 
 from detectors.yolo.cpu.tuning import TunedEngine
 from detectors.yolo.devices import INT8
@@ -19,11 +18,7 @@ def check_made(engine: str, weights: Weights, imgsz: int) -> None:
 
 def load_on_cpu(engine: str, weights: Weights, imgsz: int) -> TunedEngine:
     """The engine called onnx, openvino or openvino-int8, loaded. Raises DetectorError."""
-    return load_network(engine, weights, imgsz, quantized(weights, imgsz) if engine == INT8 else None)
-
-
-def load_network(engine: str, weights: Weights, imgsz: int, int8: Path | None) -> TunedEngine:
-    """The same with a given int8 network."""
+    int8 = quantized(weights, imgsz) if engine == INT8 else None
     # Each imports its heavy library: only the one that is used may.
     if engine == "onnx":
         make = importlib.import_module("detectors.yolo.cpu.onnx_engine").OnnxEngine

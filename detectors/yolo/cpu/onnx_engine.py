@@ -12,9 +12,9 @@ from detectors.yolo.cpu import tuning
 from detectors.yolo.cpu.onnx_file import Contents, Value, check
 from detectors.yolo.cpu.planes import Planes
 from detectors.yolo.cpu.tuning import Plan
-from detectors.yolo.devices import physical_cores
 from detectors.yolo.letterbox import usual_shape
 from streamer import assets
+from streamer.cores import physical_cores
 from streamer.errors import DetectorError
 
 

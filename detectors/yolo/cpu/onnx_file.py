@@ -50,7 +50,7 @@ def check(
     shape = inputs[0].shape if len(inputs) == 1 else None
     if shape is None or len(shape) != 4 or shape[1] != 3 or inputs[0].type not in DTYPES:
         found = ", ".join(f"{one.name} {one.type} {list(one.shape)}" for one in inputs)
-        raise DetectorError(f"{path} takes {found}; allowed is one float (batch, 3, height, width)")
+        raise DetectorError(f"{path} takes {found[:200]}; allowed is one float (batch, 3, height, width)")
     if len(outputs) != 1:
         raise DetectorError(f"{path} has {len(outputs)} outputs; a detection network has one")
     batch, _, height, width = shape
@@ -63,7 +63,7 @@ def check(
     if isinstance(batch, int) and batch != 1:
         raise DetectorError(f"{path} is made for batches of exactly {batch}; export it with 1")
     if metadata.get("task", "detect") != "detect":
-        raise DetectorError(f"{path} is for the task {metadata['task']!r}; only 'detect' can be run")
+        raise DetectorError(f"{path} is for the task {metadata['task'][:40]!r}; only 'detect' can be run")
     return Contents(
         input=inputs[0].name,
         dtype=DTYPES[inputs[0].type],
@@ -76,7 +76,7 @@ def check(
 
 def _stride(path: Path, metadata: Mapping[str, str]) -> int:
     stride = metadata.get("stride", "32")
-    if not stride.isdecimal() or not 1 <= int(stride) <= 1024:
+    if not stride.isdecimal() or len(stride) > 4 or not 1 <= int(stride) <= 1024:
         raise DetectorError(f"{path} states the stride {stride[:40]!r}; it must be a number")
     return max(int(stride), 32)
 

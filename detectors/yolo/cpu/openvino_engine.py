@@ -13,9 +13,9 @@ from detectors.yolo.cpu.onnx_file import Contents, Value, check
 from detectors.yolo.cpu.planes import Planes
 from detectors.yolo.cpu.silent_openvino import openvino
 from detectors.yolo.cpu.tuning import Plan
-from detectors.yolo.devices import physical_cores
 from detectors.yolo.letterbox import usual_shape
 from streamer import assets
+from streamer.cores import physical_cores
 from streamer.errors import DetectorError
 
 TYPES: dict[int, str] = {onnx.TensorProto.FLOAT: "tensor(float)", onnx.TensorProto.FLOAT16: "tensor(float16)"}

@@ -22,9 +22,9 @@ import filelock
 import msgspec
 import numpy as np
 
-from detectors.yolo.devices import physical_cores
 from detectors.yolo.engine import Engine
 from streamer import assets
+from streamer.cores import physical_cores
 
 _log = logging.getLogger("freshframe")
 
@@ -94,7 +94,7 @@ def recall(here: Machine, allowed: Sequence[Plan]) -> Plan | None:
     try:
         with _place(here).open("rb") as file:
             note = msgspec.json.decode(file.read(LARGEST_NOTE), type=_Note)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):  # msgspec raises the last one as it is
         return None
     known = Plan(note.plan.threads, note.plan.spin_us) in allowed and note.plan.batch in (1, *BATCHES)
     return note.plan if note.machine == here and known else None

@@ -59,6 +59,9 @@ class CudaEngine:
         self._reading: Reading | None = None
         self._programs: Programs | None = None
         self._lock = threading.Lock()  # one stream: what is queued on it, is queued by one thread at a time
+        if self._device.type == "cuda":
+            # The weights were copied on the default stream, for which ours do not wait.
+            torch.cuda.synchronize(self._device)
 
     @torch.inference_mode()
     def probe(self, shape: tuple[int, int]) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ sizes that batches are padded up to, and inputs of its own that pixels are copie
 """
 
 import logging
+import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ KEPT = 63
 # once or twice; a camera's comes again.
 SIGHTINGS = 3
 WARM_UPS = 3  # libraries choose their algorithms and get their memory, which must not be recorded
+
+_RECORDING = threading.Lock()  # torch records one graph at a time in a process
 
 Work = Callable[[torch.Tensor], torch.Tensor]
 
@@ -47,6 +50,9 @@ class Programs:
         self._programs: OrderedDict[tuple[int, ...], Program] = OrderedDict()
         self._sightings: Counter[tuple[int, ...]] = Counter()
         self._recording = stream is not None  # graphs are CUDA's; elsewhere everything runs as it is
+        self._too_large: set[tuple[int, ...]] = set()  # what there was no memory for
+        # Torch's allocator may go on asking a recording that failed whose memory is whose.
+        self._failed: list[torch.cuda.CUDAGraph] = []
         # Graphs that never run at the same time may share their scratch memory.
         self._pool = torch.cuda.graph_pool_handle() if stream is not None else None
 
@@ -61,7 +67,7 @@ class Programs:
         count = len(pixels)
         key = (padded(count), *pixels.shape[1:3])
         program = self._programs.get(key)
-        if program is None and self._recording:
+        if program is None and self._recording and key not in self._too_large:
             self._sightings[key] += 1
             if self._sightings[key] >= SIGHTINGS:
                 program = self.record(key)
@@ -78,8 +84,24 @@ class Programs:
         return output if self._reading is None else self._reading(output)
 
     def record(self, key: tuple[int, ...]) -> Program | None:
-        """A program for (size, height, width); None where it cannot be recorded: then no more are tried."""
+        """A program for (size, height, width); None where it cannot be recorded.
+
+        Where there is no memory for it, it is not tried again; after any other failure, nothing is.
+        """
+        with _RECORDING:
+            program = self._recorded(key)
+        if program is not None:
+            self._programs[key] = program
+        while len(self._programs) > KEPT:
+            assert self._stream is not None
+            # The one dropped may still be running, and its memory with it.
+            self._stream.synchronize()
+            self._programs.popitem(last=False)
+        return program
+
+    def _recorded(self, key: tuple[int, ...]) -> Program | None:
         assert self._stream is not None
+        graph = None
         try:
             pixels = torch.zeros((*key, 3), dtype=torch.uint8, device=self._network.device)
             for _ in range(WARM_UPS):
@@ -92,15 +114,25 @@ class Programs:
             ):
                 found = self._work(pixels)
         except RuntimeError as error:
-            self._recording = False
-            _log.warning("CUDA graphs cannot be used here, so small batches are slower: %s", error)
+            if graph is not None:
+                self._failed.append(graph)
+            if _out_of_memory(error):
+                self._too_large.add(key)
+                count, height, width = key
+                _log.warning(
+                    "no memory for a CUDA graph of %d × %d×%d: it runs without", count, width, height
+                )
+            else:
+                self._recording = False
+                _log.warning("CUDA graphs cannot be used here, so small batches are slower: %s", error)
             return None
-        self._programs[key] = program = Program(graph, pixels, found, self._network.remembered())
-        while len(self._programs) > KEPT:
-            # The one dropped may still be running, and its memory with it.
-            self._stream.synchronize()
-            self._programs.popitem(last=False)
-        return program
+        return Program(graph, pixels, found, self._network.remembered())
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    """Ending a recording that ran out of memory may fail in its turn, and hide why."""
+    full = torch.cuda.OutOfMemoryError
+    return isinstance(error, full) or isinstance(error.__context__, full)
 
 
 def padded(count: int) -> int:

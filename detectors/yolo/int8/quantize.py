@@ -1,5 +1,6 @@
 """Making an int8 network: calibrated on given pictures, kept only where it is as accurate."""
 
+import importlib
 import importlib.util
 import os
 import shutil
@@ -10,13 +11,11 @@ from pathlib import Path
 import filelock
 
 from detectors.yolo import child
-from detectors.yolo.cpu.loading import load_network
 from detectors.yolo.cpu.reading import CpuReading
-from detectors.yolo.devices import INT8
 from detectors.yolo.engine import ReadingEngine, check_imgsz
 from detectors.yolo.int8.accuracy import Dataset
 from detectors.yolo.int8.quantized import NETWORK, adopt
-from detectors.yolo.weights import EXPORT_TIMEOUT_S, PRIVATE, Weights, exported, resolve
+from detectors.yolo.weights import exported, resolve
 from detectors.yolo.yolo import SMALLEST_STRIDE, Yolo
 from streamer import assets
 from streamer.errors import ConfigError, DetectorError
@@ -24,7 +23,10 @@ from streamer.sources import open_source, parse_address
 
 LOWEST = 0.001  # score of what counts for average precision
 ALLOWED_LOSS = 0.005  # of average precision: goals.md, P10
+# A network that finds less in the dataset was not made for it, and what int8 loses there says nothing.
+LEAST_PRECISION = 0.05
 TIMEOUT_S = 3600
+PRIVATE = ".quantizing-"  # what folders with private copies are called
 WANTED = ("openvino", "nncf", "faster_coco_eval")
 
 
@@ -38,15 +40,17 @@ class Outcome:
     kept: Path | None  # None: it lost too much, nothing was kept
 
 
-class _Candidate(Yolo):
-    """Detects with an int8 network that is not kept yet."""
+class _Private(Yolo):
+    """Detects with a private .onnx, or with the int8 network made of it, known as what it is a copy of."""
 
-    def __init__(self, path: Path, network: Path, imgsz: int, *, trust_weights: bool) -> None:
-        super().__init__(path, imgsz=imgsz, conf=LOWEST, engine="openvino", trust_weights=trust_weights)
-        self._network = network
+    def __init__(self, copy: Path, sha256: str, imgsz: int, int8: Path | None) -> None:
+        super().__init__(copy, imgsz=imgsz, conf=LOWEST, engine="openvino")
+        self._arguments = copy, imgsz, sha256, int8
 
     def _load(self) -> ReadingEngine:
-        return CpuReading(load_network(INT8, self._weights, self._imgsz, self._network))
+        # Its heavy library is imported only when it is used.
+        module = importlib.import_module("detectors.yolo.cpu.openvino_engine")
+        return CpuReading(module.OpenVinoEngine(*self._arguments))
 
 
 def quantize(
@@ -62,7 +66,7 @@ def quantize(
 
     frames: a recording, folder or glob of pictures that show what the network will see. dataset: a
     JSON file in COCO's format; images: where its pictures are, by default `images` beside it.
-    Takes a minute and more. Raises ConfigError, AssetError, DetectorError.
+    Takes a minute and more; one at a time. Raises ConfigError, AssetError, DetectorError.
     """
     for module in WANTED:
         if importlib.util.find_spec(module) is None:
@@ -80,31 +84,43 @@ def quantize(
     folder = assets.cache_folder() / "engines"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with (
-            filelock.FileLock(folder / ".lock", timeout=EXPORT_TIMEOUT_S),
-            tempfile.TemporaryDirectory(prefix=PRIVATE, dir=folder) as private,
-        ):
-            made = Path(private) / "made" / NETWORK
-            made.parent.mkdir()
-            # What is looked at is a copy that nobody else swaps meanwhile.
-            copy = Path(private) / "network.onnx"
-            shutil.copyfile(network, copy)
-            arguments = [str(copy), frames, str(imgsz), str(made)]
-            child.run(
-                "detectors.yolo.int8.quantizing", arguments, TIMEOUT_S, f"{weights.name} cannot be made int8"
-            )
-            fp32 = Yolo(
-                weights.path, imgsz=imgsz, conf=LOWEST, engine="openvino", trust_weights=trust_weights
-            )
-            int8 = _Candidate(weights.path, made, imgsz, trust_weights=trust_weights)
-            before, after = _precision(fp32, truth), _precision(int8, truth)
-            if before - after > ALLOWED_LOSS:
-                return Outcome(weights.name, before, after, None)
-            return Outcome(weights.name, before, after, _keep(made.parent, weights, imgsz))
+        # A lock of its own: others' exports need not wait for minutes.
+        with filelock.FileLock(folder / ".quantizing.lock", timeout=0):
+            for left in folder.glob(f"{PRIVATE}*"):  # by runs that were killed
+                shutil.rmtree(left, ignore_errors=True)
+            with tempfile.TemporaryDirectory(prefix=PRIVATE, dir=folder) as private:
+                # From here on only the copy is looked at, which nobody else swaps meanwhile.
+                copy = Path(private) / f"{weights.name}.onnx"
+                shutil.copyfile(network, copy)
+                sha256 = weights.sha256 or assets.sha256_of(copy)
+                try:
+                    before, after, made = _made(copy, sha256, frames, imgsz, truth)
+                except DetectorError as error:
+                    raise DetectorError(str(error).replace(str(copy), str(network))) from error
+                if not (before - after <= ALLOWED_LOSS):  # so that what is no number is refused as well
+                    return Outcome(weights.name, before, after, None)
+                return Outcome(weights.name, before, after, _keep(made, sha256, imgsz))
     except filelock.Timeout as error:
-        raise DetectorError(f"{weights.name}: another process has been exporting for too long") from error
+        raise DetectorError(
+            f"another process is making an int8 network in {folder} now; start again when it is done"
+        ) from error
     except OSError as error:
         raise DetectorError(f"{weights.name} cannot be made int8 in {folder}: {error.strerror}") from error
+
+
+def _made(copy: Path, sha256: str, frames: str, imgsz: int, truth: Dataset) -> tuple[float, float, Path]:
+    """The precisions in fp32 and int8, and the folder with the int8 network, beside the copy."""
+    before = _precision(_Private(copy, sha256, imgsz, None), truth)
+    if not LEAST_PRECISION <= before <= 1:
+        raise ConfigError(
+            f"{copy.stem} itself has an average precision of {before:.4f} on the dataset; at least "
+            f"{LEAST_PRECISION} is wanted, else nothing can be said about int8. Was the model made for this?"
+        )
+    made = copy.parent / "made" / NETWORK
+    made.parent.mkdir()
+    arguments = [str(copy), frames, str(imgsz), str(made)]
+    child.run("detectors.yolo.int8.quantizing", arguments, TIMEOUT_S, f"{copy.stem} cannot be made int8")
+    return before, _precision(_Private(copy, sha256, imgsz, made), truth), made.parent
 
 
 def _precision(detector: Yolo, truth: Dataset) -> float:
@@ -112,8 +128,8 @@ def _precision(detector: Yolo, truth: Dataset) -> float:
         return truth.average_precision(detector)
 
 
-def _keep(made: Path, weights: Weights, imgsz: int) -> Path:
+def _keep(made: Path, sha256: str, imgsz: int) -> Path:
     for file in made.iterdir():
         with file.open("rb+") as written:
             os.fsync(written.fileno())
-    return adopt(made, weights, imgsz)
+    return adopt(made, sha256, imgsz)

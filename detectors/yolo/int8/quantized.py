@@ -10,18 +10,18 @@ from streamer.errors import DetectorError
 NETWORK = "network.xml"  # with network.bin beside it
 
 
-def place(weights: Weights, imgsz: int) -> Path:
-    """The folder of an int8 network, there or not. Raises DetectorError."""
-    try:
-        sha256 = weights.sha256 or assets.sha256_of(weights.path)
-    except OSError as error:
-        raise DetectorError(f"{weights.path} cannot be read: {error.strerror}") from error
+def place(sha256: str, imgsz: int) -> Path:
+    """The folder of the int8 network made of weights with this hash, there or not."""
     return assets.cache_folder() / "engines" / f"{sha256}-openvino-{imgsz}-int8"
 
 
 def quantized(weights: Weights, imgsz: int) -> Path:
     """The int8 network that was made of these weights for this size. Raises DetectorError."""
-    network = place(weights, imgsz) / NETWORK
+    try:
+        sha256 = weights.sha256 or assets.sha256_of(weights.path)
+    except OSError as error:
+        raise DetectorError(f"{weights.path} cannot be read: {error.strerror}") from error
+    network = place(sha256, imgsz) / NETWORK
     if not network.is_file() or not network.with_suffix(".bin").is_file():
         model = weights.path if weights.sha256 is None else weights.name
         size = "" if imgsz == 640 else f" --imgsz {imgsz}"
@@ -32,9 +32,9 @@ def quantized(weights: Weights, imgsz: int) -> Path:
     return network
 
 
-def adopt(made: Path, weights: Weights, imgsz: int) -> Path:
+def adopt(made: Path, sha256: str, imgsz: int) -> Path:
     """Move a folder with a network, on the same disk, to where `quantized` finds it. Raises OSError."""
-    target = place(weights, imgsz)
+    target = place(sha256, imgsz)
     if target.exists():
         # A folder cannot be replaced in one step; whoever looks in between is told to make it.
         old = made.with_name(f"{made.name}-old")
