@@ -35,7 +35,8 @@ def choose(engine: str, device: str, suffix: str) -> tuple[str, str]:
             )
         if engine.startswith("openvino") and importlib.util.find_spec("openvino") is None:
             raise DetectorError(
-                f"engine {engine} wants OpenVINO, which is not installed: pip install 'freshframe[openvino]'"
+                f"engine {engine} wants OpenVINO, which is not installed; it is the extra openvino: "
+                "pip install 'openvino>=2026'"
             )
         return engine, "cpu"
     if device.startswith("cuda"):

@@ -71,7 +71,8 @@ def quantize(
     for module in WANTED:
         if importlib.util.find_spec(module) is None:
             raise DetectorError(
-                f"making int8 networks wants {module}, which is not installed: pip install 'freshframe[int8]'"
+                f"making int8 networks wants {module}, which is not installed; it is of the extra int8: "
+                "pip install 'openvino>=2026' 'nncf>=3.4' 'faster-coco-eval>=1.6'"
             )
     check_imgsz(imgsz, SMALLEST_STRIDE)
     address = parse_address(frames)
