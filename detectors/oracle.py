@@ -33,9 +33,9 @@ class Oracle:
     info = ModelInfo("oracle", "watermark")
 
     def __init__(self, takes_ms: float = 0.0, max_batch: int = 1) -> None:
-        if not (math.isfinite(takes_ms) and takes_ms >= 0):
-            raise ConfigError(f"oracle: takes_ms={takes_ms}: allowed is a number of milliseconds from 0")
-        if max_batch < 1:
+        if not isinstance(takes_ms, int | float) or not (math.isfinite(takes_ms) and takes_ms >= 0):
+            raise ConfigError(f"oracle: takes_ms={takes_ms!r}: allowed is a number of milliseconds from 0")
+        if not isinstance(max_batch, int) or max_batch < 1:
             raise ConfigError(f"oracle: max_batch={max_batch}: allowed is a whole number above 0")
         self.max_batch = max_batch
         self._takes_s = takes_ms / 1e3

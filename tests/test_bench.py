@@ -1,10 +1,11 @@
 """`freshframe bench`: the search for how many cameras are carried, and a real measurement."""
 
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
-from running import freshframe
+from running import freshframe, started
 
 from streamer import ArrayPicture, Detections, Frame, ModelInfo, Quality, Result, Timing
 from streamer.cli import bench
@@ -61,6 +62,17 @@ def test_a_frame_that_came_late_is_as_old_as_it_is() -> None:
     timing = Timing(5_000_000_000, 5_000_000_000, 5_000_000_000, 5_040_000_000, 5_040_000_000)
     ages.write(Result(frame, Detections.none(("thing",)), ModelInfo("none"), timing, {}))
     assert ages.ms == [3040]
+
+
+def test_interrupted_there_is_no_answer_and_the_status_says_so(yolo26n: Path) -> None:
+    with started("bench", "--model", yolo26n) as process:
+        assert process.stderr is not None
+        assert "filming" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert "interrupted: there is no answer yet" in told
+    assert "Traceback" not in told
 
 
 def test_a_real_measurement(yolo26n: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

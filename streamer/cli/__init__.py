@@ -43,6 +43,7 @@ def program() -> NoReturn:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    args = argparse.Namespace()
     try:
         args = _parser(arguments).parse_args(arguments)
         status: int = args.run(args)
@@ -50,6 +51,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(str(error))
         return 2
     except KeyboardInterrupt:
+        # What runs until it is stopped has done its work; what was to give an answer has not.
+        if "interrupted" in args:
+            say(f"interrupted: {args.interrupted}")
+            return 1
         return 0
     except BrokenPipeError:
         # Whoever read our output has gone (`| head`); Python would complain once more at exit.

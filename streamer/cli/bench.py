@@ -60,7 +60,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="each camera is to be looked at so many times a second; default %(default)s",
     )
     add_network_flags(parser)
-    parser.set_defaults(run=_run)
+    parser.set_defaults(run=_run, interrupted="there is no answer yet")
 
 
 @dataclass(frozen=True, slots=True)

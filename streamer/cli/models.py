@@ -45,7 +45,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     command.add_argument("--images", metavar="FOLDER", help="its pictures; default: images beside it")
     command.add_argument("--imgsz", type=int, default=640, metavar="N")
     command.add_argument("--trust-weights", action="store_true", help="load a .pt file of unknown hash")
-    command.set_defaults(run=_quantize)
+    command.set_defaults(run=_quantize, interrupted="nothing was kept")
 
 
 def _list(_: argparse.Namespace) -> int:

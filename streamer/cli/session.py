@@ -65,6 +65,8 @@ def run(pipeline: Pipeline, for_s: float | None) -> int:
                         break
     finally:
         quiet(handler)
+    if not pipeline.stats().ready and pipeline.error is None:
+        say("it ended before the network was ready: nothing was looked at")
     with suppress(OSError):
         sys.stderr.write(summary(pipeline.stats(), table.width))
     return _status(pipeline, stopped=stop.asked)

@@ -35,7 +35,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     add("--log", metavar="LOG", help="what `fakecam --log` wrote on this machine: gives true ages")
     add("--json", action="store_true", help="one JSON object a line for each camera")
-    parser.set_defaults(run=_run)
+    parser.set_defaults(run=_run, interrupted="not everything was read")
 
 
 def _run(args: argparse.Namespace) -> int:
