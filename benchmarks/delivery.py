@@ -38,7 +38,9 @@ def alone_ms(model: str, path: Path) -> Figures:
         frames = iter(source)
         for _ in range(150):
             started = time.perf_counter()
-            captured = next(frames)
+            captured = next(frames, None)
+            if captured is None:
+                break
             frame = Frame("alone", 0, 0, 0, 0, 0, None, False, Quality.FINE, captured.picture)
             yolo.infer(yolo.prepare([View(frame)]))
             costs.append((time.perf_counter() - started) * 1e3)
