@@ -3,7 +3,7 @@
 Light on purpose: importing it loads neither torch nor OpenCV nor PyAV.
 """
 
-from streamer.camera import Camera, State, Status
+from streamer.camera import Camera
 from streamer.clock import Clock, ManualClock, MonotonicClock
 from streamer.contracts import Captured, Detector, Sink, Source, StagedDetector
 from streamer.detections import Detections
@@ -19,11 +19,13 @@ from streamer.errors import (
 )
 from streamer.event import Event
 from streamer.frame import ArrayPicture, Frame, LazyPicture, Picture, Quality, View
+from streamer.health import Health
 from streamer.lane import Taken
 from streamer.pipeline import Pipeline
 from streamer.result import ModelInfo, Result, Timing
 from streamer.ring import Exhausted, Ring, Writer
 from streamer.stats import CameraStats, SinkStats, Stats
+from streamer.status import State, Status
 
 __all__ = [
     "ArrayPicture",
@@ -41,6 +43,7 @@ __all__ = [
     "Exhausted",
     "Frame",
     "FreshframeError",
+    "Health",
     "LazyPicture",
     "ManualClock",
     "ModelInfo",

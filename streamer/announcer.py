@@ -2,7 +2,8 @@
 
 import logging
 
-from streamer.camera import Camera, State
+from streamer.camera import Camera
+from streamer.status import State
 
 _log = logging.getLogger("freshframe")
 

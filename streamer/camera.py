@@ -8,8 +8,7 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
+from dataclasses import replace
 
 from streamer.backlog import LATE_NS, Backlog, Verdict
 from streamer.backoff import Backoff
@@ -20,6 +19,7 @@ from streamer.frame import Frame, Quality
 from streamer.gate import Beat, Gate
 from streamer.ring import Writer
 from streamer.scene_time import SceneTime
+from streamer.status import State, Status
 
 _log = logging.getLogger("freshframe")
 
@@ -27,26 +27,6 @@ TOO_SLOW = (
     f"pictures come more than {LATE_NS / 1e9:g} s late and do not catch up; the link or this computer is too "
     "slow for the stream, a substream or a lower bit rate would help"
 )
-
-
-class State(StrEnum):
-    """Where a camera stands."""
-
-    CONNECTING = "connecting"
-    LIVE = "live"
-    RETRYING = "retrying"  # will be tried again soon
-    FAILED = "failed"  # somebody has to change something first; tried again slowly
-    ENDED = "ended"  # for good
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """A camera's state, since when (monotonic ns), and why, in one sentence."""
-
-    state: State
-    since_ns: int
-    why: str = ""
-    cause: Cause | None = None
 
 
 class Camera:

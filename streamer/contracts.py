@@ -42,6 +42,7 @@ class Captured:
     keyframe: bool = False
     skipped: int = 0  # pictures before this one that were not decoded because they came too late
     segmented: bool = False  # it came with others in a segment (HLS): late by nature, and no backlog
+    damaged: bool = False  # it leans on data that was lost or could not be decoded
 
 
 class Source(Box, Protocol):
@@ -50,6 +51,9 @@ class Source(Box, Protocol):
     Entering connects, iterating yields; both raise SourceError. A live source that simply stops
     yielding has ended and may be entered again: each entry is a new epoch. A source that waits on
     its own (playing a recording in real time) has a `stop()` too, called from another thread.
+
+    Optional: `renew()` returns another source for the same place, not yet entered. A camera whose thread
+    hangs in native code goes on with that one; without it, it can only say that it hangs.
     """
 
     @property

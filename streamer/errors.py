@@ -34,6 +34,7 @@ class Cause(StrEnum):
     LATE = "late"  # connected, but what comes lies ever further behind
     ENDED = "ended"  # the stream said that it is over
     DAMAGED = "damaged"  # a recording that breaks off or is damaged beyond use
+    CRASH = "crash"  # the process that decodes it died
 
     @property
     def failed(self) -> bool:

@@ -14,11 +14,12 @@ class Quality(Flag):
     """What is wrong with a picture; no flag is set when it is fine."""
 
     FINE = 0
-    DAMAGED = auto()
-    FROZEN = auto()
-    DARK = auto()
-    COVERED = auto()
-    DEFOCUSED = auto()
+    DAMAGED = auto()  # it leans on data that was lost or could not be decoded
+    FROZEN = auto()  # the camera sends the same picture again and again
+    DARK = auto()  # too dark to see anything
+    COVERED = auto()  # something is in front of the lens
+    DEFOCUSED = auto()  # unsharp where it was sharp
+    MOVED = auto()  # the camera looks somewhere else than it did
     LATE = auto()  # far behind live, and nothing newer could be had
 
     @property

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from streamer.camera import Status
 from streamer.errors import Cause
+from streamer.status import Status
 
 
 @dataclass(frozen=True, slots=True)

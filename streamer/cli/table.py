@@ -15,10 +15,10 @@ from rich.logging import RichHandler
 from rich.table import Table
 from rich.text import Text
 
-from streamer.camera import State
 from streamer.cli.console import shown
 from streamer.pipeline import Pipeline
 from streamer.stats import CameraStats, Stats
+from streamer.status import State
 
 REFRESH_S = 0.25
 RATE_OVER_S = 3.0
@@ -28,6 +28,7 @@ NUMBERS = ("fps in", "inferred", "age p50", "p99 ms")
 COLOURS = {
     State.CONNECTING: "yellow",
     State.LIVE: "green",
+    State.SILENT: "yellow",
     State.RETRYING: "yellow",
     State.FAILED: "red",
     State.ENDED: "dim",
