@@ -28,8 +28,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "--control",
         type=_port,
         metavar="PORT",
-        help="take faults there: `cam0 hang`, `cam0 loss 0.05`, `cam0 ok`",
+        help="take faults there: `cam0 hang`, `cam0 loss 0.05`, `cam0 ok` (docs/faults.md has them all)",
     )
+    add("--seed", type=int, default=0, help="of everything random in faults; default %(default)s")
     parser.set_defaults(run=_run)
 
 
@@ -45,6 +46,7 @@ def _run(args: argparse.Namespace) -> int:
             control_port=args.control,
             ready=_say_ready,
             watermark=args.watermark,
+            seed=args.seed,
         )
     except SinkError as error:  # its log, while it was running
         say(str(error))

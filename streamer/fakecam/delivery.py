@@ -1,11 +1,11 @@
 """How packets reach one client: in its RTSP connection, or as datagrams. Neither ever waits."""
 
-import asyncio
 import socket
 import struct
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from streamer.fakecam.outlet import Outlet
 from streamer.serving.listening import PortPair
 
 
@@ -27,23 +27,19 @@ class Interleaved:
 
     paced = False
 
-    def __init__(self, transport: asyncio.WriteTransport, channels: tuple[int, int]) -> None:
-        self._transport = transport
+    def __init__(self, outlet: Outlet, channels: tuple[int, int]) -> None:
+        self._outlet = outlet
         self._rtp_channel, self._rtcp_channel = channels
 
     def backlog_bytes(self) -> int:
-        return self._transport.get_write_buffer_size()
+        return self._outlet.backlog_bytes()
 
     def rtp(self, packets: Sequence[bytes]) -> None:
         channel = self._rtp_channel
-        self._write(b"".join(_interleaved(channel, packet) for packet in packets))
+        self._outlet.write(b"".join(_interleaved(channel, packet) for packet in packets))
 
     def rtcp(self, packet: bytes) -> None:
-        self._write(_interleaved(self._rtcp_channel, packet))
-
-    def _write(self, data: bytes) -> None:
-        if data and not self._transport.is_closing():
-            self._transport.write(data)
+        self._outlet.write(_interleaved(self._rtcp_channel, packet))
 
 
 def _interleaved(channel: int, packet: bytes) -> bytes:

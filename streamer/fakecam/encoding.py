@@ -1,7 +1,7 @@
 """Encoding pictures as a camera would: H.264 without B-frames, a keyframe each second."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 
 import av
@@ -16,15 +16,22 @@ from streamer.fakecam.clip import CLOCK_HZ, Coded
 class Encoder:
     """Makes H.264 of pictures of one size, which is even: 4:2:0 has colour for each two pixels only."""
 
-    def __init__(self, size: tuple[int, int], rate: Fraction) -> None:
+    def __init__(
+        self,
+        size: tuple[int, int],
+        rate: Fraction,
+        threads: int = 0,
+        options: Mapping[str, str] | None = None,
+    ) -> None:
         encoder = av.CodecContext.create("libx264", "w")
         assert isinstance(encoder, VideoCodecContext)
         encoder.width, encoder.height = size
+        encoder.thread_count = threads  # 0: as many as there are cores
         encoder.pix_fmt = "yuv420p"
         encoder.time_base = Fraction(1, CLOCK_HZ)
         encoder.framerate = rate
         encoder.gop_size = max(1, round(rate))
-        encoder.options = {"preset": "veryfast", "bf": "0", "crf": "23"}
+        encoder.options = {"preset": "veryfast", "bf": "0", "crf": "23", **(options or {})}
         self._encoder = encoder
 
     def encode(self, picture: av.VideoFrame, seconds: Fraction) -> Iterator[Coded]:

@@ -1,85 +1,77 @@
-"""What a camera can be told to do wrong while it runs."""
+"""What can be wrong with a camera, as values."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import dataclass, fields
+from enum import StrEnum
 
-from streamer.errors import ConfigError
-from streamer.serving.control import quoted, share_of
+
+class Look(StrEnum):
+    """What is wrong with the pictures themselves."""
+
+    REPEAT = "repeat"  # the camera has frozen: one picture, encoded over and over
+    BLACK = "black"
+    DARK = "dark"  # very low light, and its noise
+    DEFOCUS = "defocus"
+    COVER = "cover"  # something close in front of the lens
+    MOVE = "move"  # the camera looks elsewhere
+
+
+class Stamps(StrEnum):
+    """What is wrong with RTP timestamps."""
+
+    FROZEN = "frozen"  # all the same
+    BACKWARD = "backward"  # each lower than the one before
+    WRAP = "wrap"  # about to wrap, and sequence numbers too
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Pictures other than the clip's own; the defaults are the clip's own."""
+
+    look: Look | None = None
+    size: tuple[int, int] | None = None  # width, height; both even
+
+    def __str__(self) -> str:
+        size = f"size {self.size[0]}x{self.size[1]}" if self.size else ""
+        return ", ".join(filter(None, (self.look, size)))
 
 
 @dataclass(frozen=True, slots=True)
 class Faults:
     """What is wrong with one camera; the defaults are a healthy one."""
 
+    mute: bool = False  # nothing is answered and nothing sent, connections stay
     hang: bool = False  # nothing leaves any more, connections stay; RTSP works up to PLAY
     refuse: bool = False  # whoever asks for the camera is cut off
+    deny: bool = False  # 401 for every request
+    trickle: bool = False  # one byte a second leaves on each connection
+    garbage: bool = False  # random bytes instead of RTP and RTCP
+    flood: bool = False  # 1000 pictures a second
+    codec: str | None = None  # what the SDP announces instead of H264
+    stamps: Stamps | None = None
+    drift: float = 0.0  # ppm; the camera's clock is so much too fast
     loss: float = 0.0  # share of RTP packets that vanish
-
-
-class Faulty(Protocol):
-    """What faults are done to: a camera."""
-
-    def be(self, faults: Faults) -> None:
-        """Take on this state."""
-
-    def disconnect(self) -> None:
-        """Close all connections of this camera, once."""
+    damage: float = 0.0  # share of RTP packets with wrong bytes in them
 
     @property
-    def faults(self) -> Faults: ...
+    def silent(self) -> bool:
+        """Whether nothing is sent to anybody."""
+        return self.mute or self.hang or self.refuse or self.deny
 
+    @property
+    def withheld(self) -> bool:
+        """Whether no picture reaches anybody as one."""
+        return self.silent or self.trickle or self.garbage
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """One word of the control language. `share` is 0 where it takes none."""
+    @property
+    def patient(self) -> bool:
+        """Whether clients that say nothing are left connected: they may be waiting for a word."""
+        return self.mute or self.hang or self.trickle
 
-    does: Callable[[Faulty, float], None]
-    takes_share: bool = False
-
-
-def _ok(camera: Faulty, _: float) -> None:
-    camera.be(Faults())
-
-
-def _hang(camera: Faulty, _: float) -> None:
-    camera.be(replace(camera.faults, hang=True))
-
-
-def _drop(camera: Faulty, _: float) -> None:
-    camera.disconnect()
-
-
-def _refuse(camera: Faulty, _: float) -> None:
-    camera.be(replace(camera.faults, refuse=True))
-    camera.disconnect()
-
-
-def _loss(camera: Faulty, share: float) -> None:
-    camera.be(replace(camera.faults, loss=share))
-
-
-COMMANDS = {
-    "ok": Command(_ok),
-    "hang": Command(_hang),
-    "drop": Command(_drop),
-    "refuse": Command(_refuse),
-    "loss": Command(_loss, takes_share=True),
-}
-
-
-def obey(line: str, cameras: Sequence[Faulty]) -> None:
-    """Do what a line such as `cam0 loss 0.05` says. Raises ConfigError, and then nothing was done."""
-    words = line.split()
-    name, word = (*words, "", "")[:2]
-    rest = words[2:]
-    names = [f"cam{index}" for index in range(len(cameras))]
-    if name not in names:
-        raise ConfigError(f"{quoted(name)} is not a camera here: {', '.join(names)} are")
-    command = COMMANDS.get(word)
-    if command is None:
-        raise ConfigError(f"{quoted(word)} is not a command: {', '.join(COMMANDS)} are")
-    if len(rest) != command.takes_share:
-        wanted = "one number, a share from 0 to 1" if command.takes_share else "nothing"
-        raise ConfigError(f"{word} takes {wanted} after it, not {quoted(' '.join(rest))}")
-    command.does(cameras[names.index(name)], share_of(rest[0]) if rest else 0.0)
+    def __str__(self) -> str:
+        """What is wrong as commands have it: `hang, loss 0.05`."""
+        said = []
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value != field.default:
+                said.append(field.name if value is True else f"{field.name} {value}")
+        return ", ".join(said)

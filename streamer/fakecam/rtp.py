@@ -5,6 +5,7 @@ import struct
 from collections.abc import Sequence
 
 from streamer.fakecam.clip import CLOCK_HZ
+from streamer.fakecam.stamping import Stamping
 
 PAYLOAD_TYPE = 96
 LARGEST_PAYLOAD_BYTES = 1400  # with RTP, UDP and IP headers below Ethernet's 1500
@@ -31,15 +32,19 @@ class RtpStream:
 
     def __init__(self, name: str) -> None:
         self.ssrc = secrets.randbits(32)
-        self.sequence = secrets.randbits(16)  # of the next packet
-        self._offset = secrets.randbits(32)
+        self.stamping = Stamping()
         self._name = name.encode()
         self._packets = 0
         self._octets = 0
 
+    @property
+    def sequence(self) -> int:
+        """Of the next packet."""
+        return self.stamping.sequence
+
     def timestamp(self, ticks: int) -> int:
         """The RTP timestamp of a time on the camera's timeline."""
-        return ticks + self._offset & 0xFFFFFFFF
+        return self.stamping.timestamp(ticks)
 
     def packets(self, nals: Sequence[bytes], ticks: int) -> list[bytes]:
         """RTP packets of one picture; the last one has the marker."""
@@ -50,7 +55,7 @@ class RtpStream:
             marker = (number == len(bodies)) << 7
             head = struct.pack("!BBHII", 0x80, marker | PAYLOAD_TYPE, self.sequence, timestamp, self.ssrc)
             made.append(head + body)
-            self.sequence = self.sequence + 1 & 0xFFFF
+            self.stamping.sequence = self.sequence + 1 & 0xFFFF
             self._octets += len(body)
         self._packets += len(bodies)
         return made

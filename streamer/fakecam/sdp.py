@@ -8,9 +8,14 @@ from streamer.fakecam.rtp import PAYLOAD_TYPE
 CONTROL = "trackID=0"
 
 
-def describe(name: str, clip: Clip) -> str:
+def describe(name: str, clip: Clip, codec: str | None = None) -> str:
+    """The description; with another `codec` than the clip's it is a lie, and says no more about it."""
     sets = ",".join(base64.b64encode(nal).decode() for nal in (clip.sps, clip.pps))
     profile = clip.sps[1:4].hex().upper()
+    format_lines = [
+        f"a=rtpmap:{PAYLOAD_TYPE} H264/90000",
+        f"a=fmtp:{PAYLOAD_TYPE} packetization-mode=1;profile-level-id={profile};sprop-parameter-sets={sets}",
+    ]
     lines = [
         "v=0",
         "o=- 0 0 IN IP4 0.0.0.0",
@@ -20,8 +25,7 @@ def describe(name: str, clip: Clip) -> str:
         "a=control:*",
         "a=range:npt=now-",
         f"m=video 0 RTP/AVP {PAYLOAD_TYPE}",
-        f"a=rtpmap:{PAYLOAD_TYPE} H264/90000",
-        f"a=fmtp:{PAYLOAD_TYPE} packetization-mode=1;profile-level-id={profile};sprop-parameter-sets={sets}",
+        *(format_lines if codec is None else [f"a=rtpmap:{PAYLOAD_TYPE} {codec}/90000"]),
         f"a=framerate:{float(1 / clip.interval):.3f}",
         f"a=control:{CONTROL}",
     ]

@@ -9,11 +9,12 @@ from typing import Any, TextIO
 
 from streamer.errors import ConfigError
 from streamer.fakecam.camera import Camera
-from streamer.fakecam.faults import obey
+from streamer.fakecam.commands import obey
 from streamer.fakecam.gate import Gate
 from streamer.fakecam.message import LARGEST_HEAD_BYTES
 from streamer.fakecam.recording import check, load
 from streamer.fakecam.session import Connection
+from streamer.fakecam.studio import Studio
 from streamer.fakecam.watermarking import load_watermarked
 from streamer.serving.complaints import Complaints
 from streamer.serving.control import LONGEST_LINE_BYTES, converse
@@ -42,6 +43,7 @@ class Server:
         log: str | Path | None,
         control_port: int | None,
         watermark: bool,
+        seed: int,
     ) -> None:
         if not clips:
             raise ConfigError("a test camera needs at least one clip")
@@ -57,6 +59,8 @@ class Server:
         self._log_path = None if log is None else Path(log)
         self._wanted_control_port = control_port
         self._watermark = watermark
+        self._seed = seed
+        self._studio = Studio(self._clips, watermark=watermark)
         self._open = contextlib.ExitStack()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._connections: set[Connection] = set()
@@ -82,7 +86,9 @@ class Server:
             log = opening.enter_context(_log(self._log_path)) if self._log_path else None
             # Last: it may take minutes, and what cannot be had is to be said at once.
             clips = load_watermarked(self._clips) if self._watermark else list(map(load, self._clips))
-            self.cameras = [Camera(index, clip, log) for index, clip in enumerate(clips)]
+            self.cameras = [
+                Camera(index, clip, log, self._studio, self._seed) for index, clip in enumerate(clips)
+            ]
             self._open = opening.pop_all()
         return self
 
@@ -115,6 +121,7 @@ class Server:
                 control.close()
             for connection in list(self._connections):
                 connection.abort()
+            self._studio.close()
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)

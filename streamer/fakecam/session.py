@@ -7,11 +7,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from streamer.fakecam.camera import Camera
-from streamer.fakecam.delivery import Datagrams, Delivery, Interleaved
+from streamer.fakecam.delivery import Delivery
+from streamer.fakecam.faults import Faults
 from streamer.fakecam.gate import Gate
 from streamer.fakecam.message import BadRequest, Request, read_request, reply
+from streamer.fakecam.outlet import Outlet
 from streamer.fakecam.sdp import CONTROL, describe
-from streamer.serving.listening import PortPair, port_pair
+from streamer.fakecam.transport import agree
+from streamer.serving.listening import PortPair
 
 SILENCE_S = 60.0  # a client that says nothing for so long, not even by RTCP, is gone
 GOODBYE_S = 2.0  # for the last words to leave
@@ -34,6 +37,7 @@ class Connection:
     ) -> None:
         self._reader = reader
         self._writer = writer
+        self._outlet = Outlet(writer.transport)
         self._cameras = cameras  # by path
         self._gate = gate
         self._ports = ports
@@ -50,14 +54,15 @@ class Connection:
         """Serve until the client leaves, misbehaves, is silent too long or is cut off."""
         try:
             while True:
-                async with asyncio.timeout(SILENCE_S) as self._deadline:
+                async with asyncio.timeout(self._patience_s()) as self._deadline:
                     request = await read_request(self._reader)
                     if request is not None:
                         self._answer(request)
                         await self._writer.drain()
                     await asyncio.sleep(0)  # the cameras' turn: nothing above waits for who asks on and on
         except BadRequest:
-            self._writer.write(reply(400, {"Connection": "close"}))
+            if not self._faults.mute:
+                self._outlet.write(reply(400, {"Connection": "close"}))
         except (_CutError, TimeoutError, asyncio.IncompleteReadError, OSError):
             pass  # whatever it was, the client is to be let go now
         finally:
@@ -67,15 +72,36 @@ class Connection:
     def abort(self) -> None:
         """Cut the connection off; what was not sent is thrown away."""
         self._leave()
-        self._writer.transport.abort()
+        self._outlet.abort()
+
+    def reset(self) -> None:
+        """Cut the connection off with a TCP reset."""
+        self._leave()
+        self._outlet.reset()
+
+    def faults_changed(self) -> None:
+        """The camera fails in another way from now on, or no longer."""
+        self._outlet.trickle(self._faults.trickle)
+        self.heard()
 
     def heard(self) -> None:
         """The client gave a sign of life beside the connection."""
         if self._deadline is not None and not self._deadline.expired():
-            self._deadline.reschedule(asyncio.get_running_loop().time() + SILENCE_S)
+            patience_s = self._patience_s()
+            now_s = asyncio.get_running_loop().time()
+            self._deadline.reschedule(None if patience_s is None else now_s + patience_s)
+
+    @property
+    def _faults(self) -> Faults:
+        return Faults() if self._camera is None else self._camera.faults
+
+    def _patience_s(self) -> float | None:
+        return None if self._faults.patient else SILENCE_S
 
     def _answer(self, request: Request) -> None:
-        if self._playing and self._camera is not None and self._camera.faults.hang:
+        self._ask_about(request)
+        faults = self._faults
+        if faults.mute or (faults.hang and self._playing):
             return
         respond: Callable[[Request], bytes] | None = {
             "OPTIONS": self._options,
@@ -86,15 +112,15 @@ class Connection:
             "GET_PARAMETER": self._keep_alive,
             "SET_PARAMETER": self._keep_alive,
         }.get(request.method)
-        if respond is None:
-            self._writer.write(self._reply(request, 501))
-        elif self._may(request):
-            self._writer.write(respond(request))
+        if faults.deny or (respond is not None and not self._may(request)):
+            challenges = Gate.challenges(self._nonce)
+            self._outlet.write(reply(401, {"CSeq": request.cseq}, more=challenges))
+        elif respond is None:
+            self._outlet.write(self._reply(request, 501))
+        else:
+            self._outlet.write(respond(request))
             if request.method == "PLAY" and self._playing and self._camera and self._delivery:
                 self._camera.join(self._delivery)  # after the reply, which has to come first
-        else:
-            challenges = Gate.challenges(self._nonce)
-            self._writer.write(reply(401, {"CSeq": request.cseq}, more=challenges))
 
     def _may(self, request: Request) -> bool:
         if self._gate is None or request.method == "OPTIONS":
@@ -105,14 +131,16 @@ class Connection:
         session = {"Session": f"{self._session};timeout={SILENCE_S:.0f}"} if self._session else {}
         return reply(status, {"CSeq": request.cseq} | session | dict(headers or {}))
 
-    def _about(self, request: Request) -> Camera | None:
-        """The camera of the request's address; the connection counts as one of its viewers then."""
-        camera = self._cameras.get(request.path.removesuffix(f"/{CONTROL}"))
+    def _named(self, request: Request) -> Camera | None:
+        return self._cameras.get(request.path.removesuffix(f"/{CONTROL}"))
+
+    def _ask_about(self, request: Request) -> None:
+        """The connection counts as one of the viewers of the camera that it asks about."""
+        camera = self._named(request)
         if camera is not None and camera.faults.refuse:
             raise _CutError
         if camera is not None and not self._session:
             self._watch(camera)
-        return camera
 
     def _watch(self, camera: Camera | None) -> None:
         if self._camera is not None:
@@ -120,14 +148,14 @@ class Connection:
         self._camera = camera
         if camera is not None:
             camera.viewers.add(self)
+        self._outlet.trickle(self._faults.trickle)
 
     def _options(self, request: Request) -> bytes:
-        self._about(request)
         methods = "OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN, GET_PARAMETER, SET_PARAMETER"
         return self._reply(request, 200, {"Public": methods})
 
     def _describe(self, request: Request) -> bytes:
-        camera = self._about(request)
+        camera = self._named(request)
         if camera is None:
             return self._reply(request, 404)
         head = {
@@ -135,50 +163,28 @@ class Connection:
             "Content-Base": request.url.rstrip("/") + "/",
             "Content-Type": "application/sdp",
         }
-        return reply(200, head, body=describe(f"cam{camera.index}", camera.clip))
+        return reply(200, head, body=describe(f"cam{camera.index}", camera.clip, camera.faults.codec))
 
     def _setup(self, request: Request) -> bytes:
-        camera = self._about(request)
+        camera = self._named(request)
         if camera is None:
             return self._reply(request, 404)
         if self._session:
             return self._reply(request, 455)
-        for wanted in request.headers.get("transport", "").split(","):
-            agreed = self._agree(wanted.strip())
-            if agreed:
-                self._session = secrets.token_hex(8)
-                self._track_url = request.url
-                return self._reply(request, 200, {"Transport": agreed})
-        return self._reply(request, 461)
-
-    def _agree(self, wanted: str) -> str | None:
-        """Open the way that a Transport header asks for; None where it cannot be had."""
-        protocol, *parameters = wanted.split(";")
-        given = dict(parameter.partition("=")[::2] for parameter in parameters)
-        if "multicast" in given:
-            return None
-        if protocol == "RTP/AVP/TCP":
-            first, second = port_pair(given.get("interleaved", "0-1")) or (256, 256)
-            if max(first, second) > 255:
-                return None
-            self._delivery = Interleaved(self._writer.transport, (first, second))
-            return f"RTP/AVP/TCP;unicast;interleaved={first}-{second}"
-        ports = port_pair(given.get("client_port", ""))
-        if protocol not in ("RTP/AVP", "RTP/AVP/UDP") or ports is None or min(ports) < 1:
-            return None
-        # Only ever to who asks: `destination` would make the camera flood somebody else.
-        host, _, *scope = self._writer.get_extra_info("peername")
-        self.rtcp_address = (host, ports[1], *scope)
-        self._delivery = Datagrams(self._ports, (host, ports[0], *scope), self.rtcp_address)
-        mine = self._ports.numbers
-        return f"{protocol};unicast;client_port={ports[0]}-{ports[1]};server_port={mine[0]}-{mine[1]}"
+        peer = self._writer.get_extra_info("peername")
+        agreed = agree(request.headers.get("transport", ""), self._outlet, peer, self._ports)
+        if agreed is None:
+            return self._reply(request, 461)
+        self._delivery, self.rtcp_address = agreed.delivery, agreed.rtcp_address
+        self._session = secrets.token_hex(8)
+        self._track_url = request.url
+        return self._reply(request, 200, {"Transport": agreed.header})
 
     def _play(self, request: Request) -> bytes:
         if not self._is_mine(request) or self._camera is None:
             return self._reply(request, 454)
-        self._about(request)
         self._playing = True
-        sequence, timestamp = self._camera.next_packet
+        sequence, timestamp = self._camera.introduce()
         info = f"url={self._track_url};seq={sequence};rtptime={timestamp}"
         return self._reply(request, 200, {"Range": "npt=now-", "RTP-Info": info})
 
@@ -212,4 +218,4 @@ class Connection:
             self._writer.close()
             async with asyncio.timeout(GOODBYE_S):
                 await self._writer.wait_closed()
-        self._writer.transport.abort()
+        self._outlet.abort()

@@ -48,7 +48,7 @@ def _load(path: Path, cameras: Sequence[int]) -> dict[int, Clip]:
     encoders: dict[int, Encoder] = {}
     size = 0, 0
     told = Told(frames * math.ceil(SHORTEST_ROUND_S / (frames * interval)) if frames else 0)
-    for number, (seconds, frame) in enumerate(_rounds(path, interval)):
+    for number, (seconds, frame) in enumerate(rounds(path, interval, SHORTEST_ROUND_S)):
         if not encoders:
             size = even(frame)
             _check_size(path, size)
@@ -56,7 +56,7 @@ def _load(path: Path, cameras: Sequence[int]) -> dict[int, Clip]:
         shown = frame.reformat(*size, "yuv420p")
         pixels = np.array(shown.to_ndarray(), np.uint8)  # the decoder still needs its own
         for camera, encoder in encoders.items():
-            picture = _painted(pixels, Mark(camera, number), shown)
+            picture = painted(pixels, Mark(camera, number), shown)
             for coded in encoder.encode(picture, seconds):
                 assemblies[camera].add(coded)
         told.one_more()
@@ -67,8 +67,10 @@ def _load(path: Path, cameras: Sequence[int]) -> dict[int, Clip]:
     return {camera: assembly.clip() for camera, assembly in assemblies.items()}
 
 
-def _painted(pixels: NDArray[np.uint8], mark: Mark, like: av.VideoFrame) -> av.VideoFrame:
-    paint_yuv420(pixels, mark)
+def painted(pixels: NDArray[np.uint8], mark: Mark | None, like: av.VideoFrame) -> av.VideoFrame:
+    """Paint a mark into a 4:2:0 picture's planes, where there is one, and make a frame of them."""
+    if mark is not None:
+        paint_yuv420(pixels, mark)
     picture = av.VideoFrame.from_ndarray(pixels, format="yuv420p")
     picture.colorspace, picture.color_range = like.colorspace, like.color_range
     return picture
@@ -81,10 +83,10 @@ def _check_size(path: Path, size: tuple[int, int]) -> None:
         raise ConfigError(f"{path}: {error}") from error
 
 
-def _rounds(path: Path, interval: Fraction) -> Iterator[tuple[Fraction, av.VideoFrame]]:
-    """A file's pictures with their times, round after round until there are enough."""
+def rounds(path: Path, interval: Fraction, shortest_s: float) -> Iterator[tuple[Fraction, av.VideoFrame]]:
+    """A file's pictures with their times, round after round until there are enough. Raises SourceError."""
     end = Fraction(0)
-    while end < SHORTEST_ROUND_S:
+    while end < shortest_s:
         start, first = end, None
         with opened(path) as (container, stream):
             for seconds, frame in timed(container, stream, interval):

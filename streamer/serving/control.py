@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from streamer.errors import ConfigError
 
@@ -10,16 +10,21 @@ LONGEST_LINE_BYTES = 256
 
 
 async def converse(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, obey: Callable[[str], None]
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    obey: Callable[[str], Awaitable[None] | None],
 ) -> None:
     """Hand each line to `obey` until the client leaves; the answer is `ok` or the ConfigError's text.
 
-    The reader's limit has to be LONGEST_LINE_BYTES; a longer line ends the conversation.
+    What takes its time is waited for before the next line. The reader's limit has to be
+    LONGEST_LINE_BYTES; a longer line ends the conversation.
     """
     try:
         while line := await reader.readuntil(b"\n"):
             try:
-                obey(line.decode("utf-8", "replace"))
+                doing = obey(line.decode("utf-8", "replace"))
+                if doing is not None:
+                    await doing
                 answer = "ok"
             except ConfigError as error:
                 answer = f"error: {error}"

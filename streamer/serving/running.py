@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import signal
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import Future, wait
 from typing import Protocol, Self
 
-COMMAND_TIMEOUT_S = 5.0
+COMMAND_TIMEOUT_S = 120.0  # some encode pictures first
+LOOK_AGAIN_S = 0.2  # whether the server is still there
 
 
 class Server(Protocol):
@@ -47,27 +49,33 @@ class InThread:
         if self._error is not None:
             raise self._error
 
-    def _do(self, action: Callable[[], None]) -> None:
+    def _do(self, action: Callable[[], Awaitable[None] | None]) -> None:
         """Do this in the server's thread and wait for it; raises what it raises. Thread-safe.
 
-        Raises what ended the server where it has ended already.
+        Raises what ended the server where it has ended already, or before this was done.
         """
-        done: Future[None] = Future()
 
-        def act() -> None:
-            try:
-                action()
-            except Exception as error:
-                done.set_exception(error)
-            else:
-                done.set_result(None)
+        async def act() -> None:
+            doing = action()
+            if doing is not None:
+                await doing
 
+        work = act()
         try:
-            self._loop.call_soon_threadsafe(act)
+            done = asyncio.run_coroutine_threadsafe(work, self._loop)
         except RuntimeError as closed:
+            work.close()
             self._thread.join()
             raise self._error or closed from None
-        done.result(COMMAND_TIMEOUT_S)
+        late_s = time.monotonic() + COMMAND_TIMEOUT_S
+        while self._thread.is_alive() and not wait([done], LOOK_AGAIN_S).done:
+            if time.monotonic() > late_s:
+                raise TimeoutError(f"not done within {COMMAND_TIMEOUT_S:.0f} s")
+        if not done.done() or done.cancelled():
+            self._thread.join()
+            work.close()
+            raise self._error or RuntimeError("the server ended before this was done")
+        done.result()
 
     def _serve(self) -> None:
         try:

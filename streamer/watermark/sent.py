@@ -1,7 +1,7 @@
 """When a test camera sent which picture: its log, joined with what was seen."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from streamer.errors import ConfigError
 from streamer.watermark.mark import Mark
 
-# A picture is noted once the last of it has been handed over, and can be seen a moment earlier; to be
-# seen so much earlier than it was sent is wrong, and shows as an age below 0.
+# Nobody can see a picture before it was sent. What was seen so little earlier by its time stamp is taken
+# for it all the same, and shows as an age below 0: the time stamp is wrong.
 EARLIEST_NS = 500_000_000
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**62)]
@@ -26,6 +26,7 @@ class _Line(msgspec.Struct, frozen=True):
     frame: _Count
     picture: _Count
     sent_mono_ns: _Count
+    of_clip: bool = True  # False: made for a fault, with numbers beyond the clip's
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,27 +34,36 @@ class Sent:
     """One time at which a picture was sent."""
 
     frame: int  # counts on over the clip's rounds
-    sent_ns: int  # monotonic, when the last of it had been handed over
+    picture: int  # its number in the clip, which is the watermark's
+    sent_ns: int  # monotonic, just before anybody had the last of it
 
 
 class SentTimes:
     """All that a test camera sent. Values never change."""
 
-    def __init__(self, times: Mapping[tuple[int, int], tuple[NDArray[np.int64], NDArray[np.int64]]]) -> None:
-        self._times = times
+    def __init__(
+        self,
+        times: Mapping[tuple[int, int], tuple[NDArray[np.int64], NDArray[np.int64]]],
+        beyond: Set[tuple[int, int]] = frozenset(),
+    ) -> None:
+        self._times = times  # of camera and picture
+        self._beyond = beyond  # those that are none of the clip's own
         self.cameras = frozenset(camera for camera, _ in times)
 
     def latest(self, mark: Mark, seen_ns: int) -> Sent | None:
         """The latest time at which this picture was sent before it was seen; None where it never was.
 
         `seen_ns` is on the same machine's monotonic clock. A picture that is still to be sent, but
-        within EARLIEST_NS, is taken for that one: its age is below 0.
+        within EARLIEST_NS, is taken for that one: its age is below 0. Not so where it was sent a moment
+        before too, as a frozen camera does.
         """
         frames, sent_ns = self._times.get((mark.camera, mark.frame), (None, None))
         if frames is None or sent_ns is None:
             return None
-        at = int(np.searchsorted(sent_ns, seen_ns + EARLIEST_NS, side="right")) - 1
-        return Sent(int(frames[at]), int(sent_ns[at])) if at >= 0 else None
+        at = int(np.searchsorted(sent_ns, seen_ns, side="right")) - 1
+        if at < 0 or seen_ns - int(sent_ns[at]) > EARLIEST_NS:
+            at = int(np.searchsorted(sent_ns, seen_ns + EARLIEST_NS, side="right")) - 1
+        return Sent(int(frames[at]), mark.frame, int(sent_ns[at])) if at >= 0 else None
 
     def knows(self, mark: Mark) -> bool:
         """Whether this picture was sent at any time."""
@@ -64,9 +74,18 @@ class SentTimes:
         sent = self.latest(mark, seen_ns)
         return None if sent is None else seen_ns - sent.sent_ns
 
+    def between(self, camera: int, start_ns: int, end_ns: int) -> list[Sent]:
+        """All that a camera sent within this time, in order."""
+        found = []
+        for (other, picture), (frames, sent_ns) in self._times.items():
+            if other == camera:
+                low, high = np.searchsorted(sent_ns, (start_ns, end_ns))
+                found += [Sent(int(frames[at]), picture, int(sent_ns[at])) for at in range(low, high)]
+        return sorted(found, key=lambda sent: sent.sent_ns)
+
     def pictures(self, camera: int) -> int | None:
         """How many pictures its clip has, as far as they were sent; None for an unknown camera."""
-        numbers = [picture for other, picture in self._times if other == camera]
+        numbers = [key[1] for key in self._times if key[0] == camera and key not in self._beyond]
         return max(numbers) + 1 if numbers else None
 
 
@@ -77,6 +96,7 @@ def sent_times(log: str | PathLike[str]) -> SentTimes:
     a file that cannot be read and a line that is none of such a log.
     """
     found: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
+    beyond: set[tuple[int, int]] = set()
     decoder = msgspec.json.Decoder(_Line)
     try:
         with Path(log).open("rb") as file:
@@ -90,6 +110,8 @@ def sent_times(log: str | PathLike[str]) -> SentTimes:
                         f"{log}, line {number}: not of a log that `freshframe fakecam --log` wrote: {error}"
                     ) from error
                 found[line.camera, line.picture].append((line.sent_mono_ns, line.frame))
+                if not line.of_clip:
+                    beyond.add((line.camera, line.picture))
     except OSError as error:
         raise ConfigError(f"{log} cannot be read: {(error.strerror or str(error)).lower()}") from error
     times = {}
@@ -97,4 +119,4 @@ def sent_times(log: str | PathLike[str]) -> SentTimes:
         entries.sort()
         sent_ns, frames = np.array(entries, np.int64).T
         times[key] = frames, sent_ns
-    return SentTimes(times)
+    return SentTimes(times, beyond)
