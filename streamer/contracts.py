@@ -122,13 +122,19 @@ class QueueDetector(StagedDetector, Protocol):
 
 
 class Sink(Box, Protocol[T_contra]):
-    """Where results go. `takes` names the type of the items it wants.
+    """Where results go. `takes` names the type of the items it wants: Result, Health, or a tuple of both.
+
+    One that fails in `write` is left, and entered again until it works; what comes meanwhile is dropped
+    and counted. So it must be possible to enter it again after it was left, also after a failure. One
+    that cannot write a single result, or those of one camera, raises `Unwritten` and stays entered.
 
     Optional: `backlog` (int, default 1), how many results of a live camera may wait while `write` is
     busy. One is the freshest; what keeps a record wants a few, for a moment's hiccup.
     """
 
-    takes: type[Any]
+    @property
+    def takes(self) -> type[Any] | tuple[type[Any], ...]:
+        """A class attribute will do."""
 
     def write(self, item: T_contra, /) -> None:
         """Write one item. May block: it runs in the sink's own thread. Raises SinkError or OSError."""

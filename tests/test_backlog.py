@@ -16,6 +16,7 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 from boxes import Keeper, Looker, picture, until
+from driven import Hasty
 from source_clips import make_clip
 
 from streamer import Camera, Captured, Cause, Frame, ManualClock, Pipeline, Quality, Ring
@@ -119,18 +120,11 @@ class Delayed(Line):
         self.camera.stop()
 
 
-class Impatient(ManualClock):
-    """Whoever sleeps has slept already."""
-
-    def wait(self, condition: threading.Condition, timeout_s: float | None) -> None:
-        self.advance(timeout_s or 0.0)
-
-
 def through(
     source: Any, on_change: Callable[[Camera], None] = lambda camera: None
 ) -> tuple[Camera, list[Frame], dict[str, int]]:
     """What a camera hands on of it, and what it drops."""
-    camera = source.camera = Camera("gate", source, clock=Impatient(), seed=1)
+    camera = source.camera = Camera("gate", source, clock=Hasty(), seed=1)
     ring: Ring[Frame] = Ring()
     writer = ring.writer(depth=1_000_000, live=True)
     camera.run(writer, on_change)

@@ -4,16 +4,20 @@ import random
 
 import pytest
 
-from streamer.backoff import Backoff
+from streamer.camera.backoff import STEADY_NS, Backoff
 from streamer.errors import Cause
 
 FAST = [Cause.NETWORK, Cause.SILENCE, Cause.ENDED, Cause.DAMAGED]
-SLOW = [Cause.AUTH, Cause.NOT_FOUND, Cause.CODEC]
+ABSENT = [Cause.NOT_FOUND, Cause.CODEC]
 
 
 @pytest.mark.parametrize(
     ("causes", "nominal"),
-    [(FAST, [0.1, 0.2, 0.4, 0.5, 0.5, 0.5]), (SLOW, [5.0, 10.0, 20.0, 40.0, 60.0, 60.0])],
+    [
+        (FAST, [0.1, 0.2, 0.4, 0.5, 0.5, 0.5]),
+        (ABSENT, [5.0, 10.0, 15.0, 15.0, 15.0, 15.0]),
+        ([Cause.AUTH], [5.0, 10.0, 20.0, 40.0, 60.0, 60.0]),
+    ],
 )
 @pytest.mark.parametrize("seed", range(20))
 def test_doubles_to_its_cap_with_jitter(seed: int, causes: list[Cause], nominal: list[float]) -> None:
@@ -35,18 +39,39 @@ def test_the_wait_does_not_depend_on_how_long_it_was_away() -> None:
     assert max(backoff.next_s(Cause.SILENCE) for _ in range(10_000)) <= 0.5
 
 
-def test_a_frame_makes_the_next_failure_a_new_one() -> None:
+def test_sixty_four_cameras_that_return_together_do_not_stampede() -> None:
+    """Their network was away for ten seconds; when it is there again each is tried within half a second."""
+    for outage_s in (0.3, 1.0, 10.0, 600.0):
+        tries_s = []
+        for seed in range(64):
+            backoff, now_s = Backoff(random.Random(seed)), 0.0
+            while now_s < outage_s:
+                now_s += backoff.next_s(Cause.NETWORK)
+            tries_s.append(now_s - outage_s)
+        assert max(tries_s) <= 0.5
+        crowd = max(sum(at_s <= other_s < at_s + 0.05 for other_s in tries_s) for at_s in tries_s)
+        assert crowd <= 24, f"{crowd} within 50 ms after {outage_s} s"
+
+
+def test_one_picture_does_not_make_the_next_failure_a_new_one() -> None:
     backoff = Backoff(random.Random(1))
     for _ in range(5):
         backoff.next_s(Cause.NETWORK)
-    backoff.reset()
-    assert backoff.next_s(Cause.NETWORK) <= 0.1
+        backoff.lasted(STEADY_NS - 1)
+    assert backoff.next_s(Cause.NETWORK) >= 0.25
 
 
-def test_a_change_between_fast_and_slow_starts_anew() -> None:
+def test_a_steady_connection_makes_the_next_failure_a_new_one() -> None:
     backoff = Backoff(random.Random(1))
-    for _ in range(5):
-        backoff.next_s(Cause.NETWORK)
-    assert 2.5 <= backoff.next_s(Cause.AUTH) <= 5.0
-    assert 5.0 <= backoff.next_s(Cause.CODEC) <= 10.0
+    for cause in (*[Cause.NETWORK] * 5, *[Cause.AUTH] * 5):
+        backoff.next_s(cause)
+    backoff.lasted(STEADY_NS)
     assert backoff.next_s(Cause.NETWORK) <= 0.1
+    assert backoff.next_s(Cause.AUTH) <= 5.0
+
+
+def test_a_network_that_fails_in_between_does_not_make_a_password_worth_trying_sooner() -> None:
+    backoff = Backoff(random.Random(1))
+    for nominal_s in (5.0, 10.0, 20.0, 40.0, 60.0, 60.0):
+        assert backoff.next_s(Cause.AUTH) >= nominal_s / 2
+        assert backoff.next_s(Cause.NETWORK) <= 0.5

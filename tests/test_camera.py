@@ -2,14 +2,27 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from boxes import PERIOD_NS, Scripted, Stream, picture, until
+from driven import Hasty
 
-from streamer import Camera, Captured, Cause, Frame, ManualClock, Ring, SourceError, State, Status, Writer
+from streamer import (
+    Camera,
+    Captured,
+    Cause,
+    Frame,
+    ManualClock,
+    Quality,
+    Ring,
+    SourceError,
+    State,
+    Status,
+    Writer,
+)
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -18,32 +31,57 @@ def shot(number: int, size: tuple[int, int] = (16, 12)) -> Captured:
     return Captured(picture(size), 10**9 + number * PERIOD_NS, number * PERIOD_NS)
 
 
-class NotingClock(ManualClock):
-    """Notes for how long somebody wants to sleep."""
+class Place(Scripted):
+    """A script after which nothing comes until it is stopped; knows when it was entered."""
 
-    asked_s = 0.0
+    def __init__(self, script: Sequence[Any], **more: Any) -> None:
+        super().__init__(script, **more)
+        self.clock: ManualClock = Hasty()
+        self.entered_ns: list[int] = []
 
-    def wait(self, condition: threading.Condition, timeout_s: float | None) -> None:
-        self.asked_s = timeout_s or 0.0
-        super().wait(condition, timeout_s)
+    def __enter__(self) -> Self:
+        self.entered_ns.append(self.clock.now_ns())
+        if self.entered >= len(self.script):
+            self.stopped.wait(20)
+            raise error(Cause.ENDED)
+        return super().__enter__()
+
+    @property
+    def waits_s(self) -> list[float]:
+        """The times between failing at once and being entered again."""
+        return [(after - before) / 1e9 for before, after in pairwise(self.entered_ns)]
+
+    def over(self) -> bool:
+        """The script has been played."""
+        return len(self.entered_ns) > len(self.script)
 
 
 class Run:
     """A camera in its thread, and what came of it."""
 
-    def __init__(self, source: Any, **more: Any) -> None:
-        self.clock = NotingClock()
+    def __init__(self, source: Any, clock: ManualClock | None = None, **more: Any) -> None:
+        self.clock = source.clock = clock or Hasty()
         self.source = source
         self.camera = Camera("gate", source, clock=self.clock, seed=3, **more)
         self.ring: Ring[Frame] = Ring()
         self.writer: Writer[Frame] = self.ring.writer(depth=1000, live=True)
         self.changes: list[Status] = []
+        self.qualities: list[Quality] = []
+        self.told_ns: list[int] = []
         self.thread = threading.Thread(target=self._run, daemon=True)
 
     def _run(self) -> None:
-        self.camera.run(self.writer, lambda camera: self.changes.append(camera.status))
+        self.camera.run(self.writer, self._changed)
 
-    def __enter__(self) -> "Run":
+    def _changed(self, camera: Camera) -> None:
+        assert threading.current_thread() is self.thread, "told by the loop alone, in order"
+        self.told_ns.append(self.clock.now_ns())
+        if not self.changes or self.changes[-1] is not camera.status:
+            self.changes.append(camera.status)
+        if not self.qualities or self.qualities[-1] is not camera.quality:
+            self.qualities.append(camera.quality)
+
+    def __enter__(self) -> Self:
         self.thread.start()
         return self
 
@@ -52,13 +90,9 @@ class Run:
         self.thread.join(10)
         assert not self.thread.is_alive()
 
-    def sleep_s(self) -> float:
-        """How long it sleeps before the next try, and have it over."""
-        assert self.clock.wait_for_sleepers(1)
-        entered, asked_s = self.source.entered, self.clock.asked_s
-        self.clock.advance(asked_s)
-        until(lambda: bool(self.source.entered > entered))
-        return asked_s
+    def played(self) -> None:
+        """Wait until its script is over."""
+        until(self.source.over)
 
     def to_the_end(self) -> list[Frame]:
         self.thread.join(10)
@@ -84,62 +118,67 @@ def error(cause: Cause) -> SourceError:
 
 
 def test_a_network_that_is_down_is_tried_fast_for_ever() -> None:
-    with Run(Scripted([error(Cause.NETWORK)] * 100)) as run:
-        waits = [run.sleep_s() for _ in range(6)]
-    for wait_s, nominal_s in zip(waits, [0.1, 0.2, 0.4, 0.5, 0.5, 0.5], strict=True):
+    with Run(Place([error(Cause.NETWORK)] * 40)) as run:
+        run.played()
+    for wait_s, nominal_s in zip(run.source.waits_s, [0.1, 0.2, 0.4, *[0.5] * 37], strict=True):
         assert 0.5 * nominal_s <= wait_s <= nominal_s
-    assert run.states == [State.RETRYING] * 7 + [State.ENDED]
+    assert run.states == [State.RETRYING] * 40 + [State.ENDED]
     assert run.changes[0].why == "gate: network"
     assert run.changes[0].cause is Cause.NETWORK
+    assert len({change.since_ns for change in run.changes[:-1]}) == 1
     assert run.camera.error is None
 
 
-def test_a_wrong_password_is_tried_slowly() -> None:
-    with Run(Scripted([error(Cause.AUTH)] * 100)) as run:
-        assert run.clock.wait_for_sleepers(1)
-        run.clock.advance(2.4)
-        assert run.clock.wait_for_sleepers(1)
-        assert run.source.entered == 1
-        run.clock.advance(2.6)
-        until(lambda: run.source.entered == 2)
-        assert run.clock.wait_for_sleepers(1)
-        run.clock.advance(4.9)
-        assert run.clock.wait_for_sleepers(1)
-        assert run.source.entered == 2
-        run.clock.advance(5.1)
-        until(lambda: run.source.entered == 3)
+@pytest.mark.parametrize(("cause", "cap_s"), [(Cause.AUTH, 60), (Cause.NOT_FOUND, 15), (Cause.CODEC, 15)])
+def test_what_somebody_has_to_change_is_tried_slowly(cause: Cause, cap_s: float) -> None:
+    with Run(Place([error(cause)] * 10)) as run:
+        run.played()
+    for wait_s, nominal_s in zip(run.source.waits_s, [5, 10, 20, 40, *[60] * 6], strict=True):
+        assert 0.5 * min(nominal_s, cap_s) <= wait_s <= min(nominal_s, cap_s)
     assert set(run.states[:-1]) == {State.FAILED}
 
 
 def test_the_same_seed_waits_the_same_times() -> None:
     waits = []
     for _ in range(2):
-        with Run(Scripted([error(Cause.SILENCE)] * 10)) as run:
-            waits.append([run.sleep_s() for _ in range(3)])
-    assert waits[0] == pytest.approx(waits[1])
+        with Run(Place([error(Cause.SILENCE)] * 5)) as run:
+            run.played()
+        waits.append(run.source.waits_s)
+    assert waits[0] == waits[1]
 
 
-def test_a_frame_resets_the_wait_and_each_connection_is_an_epoch() -> None:
+def test_each_connection_is_an_epoch() -> None:
     down = error(Cause.NETWORK)
     script = [down, down, down, down, [shot(0), shot(1), down], [shot(0)], down, [shot(0)]]
-    with Run(Scripted(script)) as run:
-        waits = [run.sleep_s() for _ in range(7)]
-        until(lambda: run.camera.captured == 4)
-    assert waits[4] <= 0.1
-    assert waits[5] <= 0.1
+    with Run(Place(script)) as run:
+        run.played()
     frames = run.frames()
     assert [frame.index for frame in frames] == [0, 1, 2, 3]
     assert [frame.epoch for frame in frames] == [4, 4, 5, 7]
     assert run.source.exited == 3  # of eight entries, five of which failed
     assert [state for state in run.states if state is State.LIVE] == [State.LIVE] * 3
+    assert run.camera.reconnects == {Cause.NETWORK: 1, Cause.ENDED: 2}
+
+
+@pytest.mark.parametrize(("lasts_s", "waits_s"), [(0.1, 0.5), (4.9, 0.5), (5.1, 0.1)])
+def test_a_camera_that_dies_again_and_again_is_not_hammered(lasts_s: float, waits_s: float) -> None:
+    source = Place([])
+
+    def last() -> None:
+        source.clock.advance(lasts_s)
+
+    source.script = [[shot(0), last, shot(1), error(Cause.NETWORK)]] * 30
+    with Run(source) as run:
+        run.played()
+    waited_s = [wait_s - lasts_s for wait_s in source.waits_s[3:]]
+    assert all(0.5 * waits_s <= wait_s <= waits_s for wait_s in waited_s)
 
 
 def test_the_size_is_constant_within_an_epoch() -> None:
     small, large = (16, 12), (32, 24)
     script = [[shot(0, small), shot(1, small), shot(2, large), shot(3, small)], [shot(0, small)]]
-    with Run(Scripted(script)) as run:
-        run.sleep_s()
-        until(lambda: run.camera.captured == 5)
+    with Run(Place(script)) as run:
+        run.played()
     frames = run.frames()
     assert [frame.epoch for frame in frames] == [0, 0, 1, 2, 3]
     assert [frame.size for frame in frames] == [small, small, large, small, small]
@@ -150,9 +189,8 @@ def test_the_size_is_constant_within_an_epoch() -> None:
 
 
 def test_a_live_stream_that_ends_is_opened_again() -> None:
-    with Run(Scripted([[shot(0)], [shot(0)]])) as run:
-        run.sleep_s()
-        until(lambda: run.camera.captured == 2)
+    with Run(Place([[shot(0)], [shot(0)]])) as run:
+        run.played()
     assert run.states[:3] == [State.LIVE, State.RETRYING, State.LIVE]
     assert run.changes[1].cause is Cause.ENDED
 
@@ -181,10 +219,8 @@ def test_a_recordings_error_is_final_and_kept(script: list[Any]) -> None:
 
 
 def test_a_strangers_source_that_fails_in_its_own_way_is_retried() -> None:
-    with Run(Scripted([[shot(0), RuntimeError("secret")], ValueError("secret"), [shot(0)]])) as run:
-        run.sleep_s()
-        run.sleep_s()
-        until(lambda: run.camera.captured == 2)
+    with Run(Place([[shot(0), RuntimeError("secret")], ValueError("secret"), [shot(0)]])) as run:
+        run.played()
     assert run.states[:3] == [State.LIVE, State.RETRYING, State.RETRYING]
     assert run.changes[1].why == "unexpected RuntimeError in its source"
 
@@ -204,22 +240,22 @@ def test_a_strangers_recording_that_fails_in_its_own_way_has_failed() -> None:
     ],
 )
 def test_what_is_no_time_costs_the_connection_and_not_the_account(odd: Captured) -> None:
-    with Run(Scripted([[shot(0), odd], [shot(0)]])) as run:
-        run.sleep_s()
-        until(lambda: len(run.changes) >= 4)
+    with Run(Place([[shot(0), odd], [shot(0)]])) as run:
+        run.played()
     assert run.camera.captured == len(run.frames()) == 2
     assert not run.writer.dropped
 
 
 def test_stop_ends_the_wait_for_a_retry_at_once() -> None:
-    with Run(Scripted([error(Cause.AUTH)] * 9)) as run:
+    with Run(Scripted([error(Cause.AUTH)] * 9), ManualClock()) as run:
+        until(lambda: run.camera.status.state is State.FAILED)
         assert run.clock.wait_for_sleepers(1)
         started = time.monotonic()
         run.camera.stop()
         run.thread.join(5)
         assert time.monotonic() - started < 1
     assert run.source.entered == 1
-    assert run.source.stopped.is_set()
+    until(run.source.stopped.is_set)
     assert run.states[-1] is State.ENDED
 
 
@@ -237,7 +273,7 @@ def test_a_source_that_cannot_be_stopped_does_no_harm() -> None:
             raise RuntimeError("no")
 
     with Run(Bad([error(Cause.NETWORK)])) as run:
-        assert run.clock.wait_for_sleepers(1)
+        until(lambda: run.source.entered > 0)
         run.camera.stop()
         run.to_the_end()
 

@@ -22,6 +22,7 @@ PUBLIC = {
     "streamer.errors",
     "streamer.event",
     "streamer.frame",
+    "streamer.health",
     "streamer.result",
     "streamer.sources",
     "streamer.sources.names",

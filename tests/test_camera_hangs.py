@@ -1,0 +1,467 @@
+"""Cameras that say nothing and readers that hang: what the loop notices, gives up and replaces."""
+
+import itertools
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from boxes import Stuck, picture, until
+from taps import Line, RenewableTap, Tap, Watched
+
+from streamer import Camera, Captured, Cause, Frame, Quality, Ring, SourceError, State
+from streamer.camera.camera import MOST_HUNG
+
+pytestmark = pytest.mark.timeout(60)
+
+
+class Eyes:
+    """Sees what the test says."""
+
+    def __init__(self) -> None:
+        self.sees = Quality.FINE
+        self.connections = 0
+        self.looks = 0
+        self.broken = False
+        self.busy: Callable[[], None] = lambda: None
+
+    def connected(self) -> None:
+        self.connections += 1
+
+    def look(self, captured: Captured, scene_ns: int) -> Quality:
+        assert scene_ns == captured.captured_ns
+        self.looks += 1
+        self.busy()
+        if self.broken:
+            raise ValueError("blind")
+        return self.sees
+
+
+@pytest.mark.parametrize(("fps", "limit_s"), [(25, 0.5), (10, 0.5), (5, 0.6), (1, 3.0)])
+def test_silence_is_noticed_at_its_limit_and_over_with_the_next_picture(fps: float, limit_s: float) -> None:
+    with Watched() as gate:
+        gate.film(20 / fps, fps)
+        gate.clock.pass_s(limit_s - 0.01)
+        assert gate.states == [State.LIVE]
+        gate.clock.pass_s(0.02)
+        assert gate.stands(State.SILENT)
+        assert gate.camera.status.cause is Cause.SILENCE
+        assert gate.camera.status.why == f"nothing came for {limit_s:.1f} s"
+        gate.clock.pass_s(4)
+        gate.show()
+        assert gate.states == [State.LIVE, State.SILENT, State.LIVE]
+        assert gate.camera.status.why == ""
+        assert gate.camera.given_up == 0
+        gate.film(1)
+        assert gate.stands(State.LIVE)
+
+
+def test_silence_is_noticed_again_right_after_it_was_over() -> None:
+    with Watched() as gate:
+        gate.film(2)
+        for _ in range(5):
+            gate.clock.pass_s(0.6)
+            assert gate.stands(State.SILENT)
+            gate.film(0.4)
+            assert gate.stands(State.LIVE)
+
+
+def test_before_the_first_picture_nobody_is_silent() -> None:
+    with Watched() as gate:
+        gate.clock.pass_s(35)
+        assert set(gate.states) == {State.CONNECTING}
+
+
+def test_segments_may_be_silent_for_longer() -> None:
+    with Watched() as gate:
+        gate.film(2, segmented=True)
+        gate.clock.pass_s(19.9)
+        assert gate.stands(State.LIVE)
+        gate.clock.pass_s(0.2)
+        assert gate.stands(State.SILENT)
+
+
+def test_a_reader_that_is_busy_with_our_own_work_is_not_silent() -> None:
+    class Slow:
+        reason = "slow"
+        busy = threading.Event()
+        go_on = threading.Event()
+
+        def admits(self, frame: Frame) -> bool:
+            if frame.index == 20:
+                self.busy.set()
+                assert self.go_on.wait(20)
+            return True
+
+    slow = Slow()
+    with Watched(gates=[slow]) as gate:
+        gate.film(20 / 25)
+        gate.site.line.items.put(gate.shot())
+        assert slow.busy.wait(10)
+        gate.clock.pass_s(60)
+        assert gate.states == [State.LIVE]
+        slow.go_on.set()
+        until(lambda: gate.site.line.asked == 22)
+        gate.clock.pass_s(0.6)
+        gate.clock.pass_s(0.6)
+        assert gate.stands(State.SILENT), "but then it may be"
+
+
+def test_what_a_reader_has_in_hand_when_all_is_over_counts_no_more() -> None:
+    eyes = Eyes()
+    busy, go_on = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        busy.set()
+        go_on.wait(20)
+
+    with Watched(pictures=eyes) as gate:
+        gate.film(1)
+        eyes.busy = hang
+        gate.clock.pass_s(0.04)
+        gate.site.line.items.put(gate.shot())
+        assert busy.wait(10)
+        gate.end()
+        assert gate.camera.given_up == 1
+        go_on.set()
+        until(lambda: gate.site.line.closed)
+        assert gate.camera.captured == 25
+    gate.check(gate.frames())
+
+
+def test_a_loop_that_was_starved_does_not_cry_wolf() -> None:
+    with Watched() as gate:
+        gate.film(2)
+        for starved_s in (0.7, 3, 60):
+            gate.clock.advance(starved_s)  # at one go: nobody ran meanwhile
+            gate.clock.settle()
+            gate.film(1)
+        assert gate.states == [State.LIVE]
+
+
+def test_a_hung_thread_is_given_up_and_replaced(caplog: pytest.LogCaptureFixture) -> None:
+    eyes = Eyes()
+    with Watched(pictures=eyes) as gate, caplog.at_level(logging.WARNING, "freshframe"):
+        gate.film(1)
+        hung = gate.site.line
+        gate.clock.pass_s(9.9)
+        assert gate.stands(State.SILENT)
+        assert gate.camera.given_up == 0
+        gate.clock.pass_s(1.2)
+        assert gate.camera.given_up == 1
+        assert gate.stands(State.RETRYING)
+        assert "hangs in native code and was replaced" in gate.camera.status.why
+        assert gate.camera.reconnects == {Cause.SILENCE: 1}
+        assert len(caplog.records) == 1
+        until(lambda: len(gate.site.lines) == 2)
+        gate.film(1)
+        before = gate.frames()
+        assert {frame.epoch for frame in before} == {0, 1}
+        # When it wakes it counts nothing, says nothing and closes its source.
+        said, captured = list(gate.changes), gate.camera.captured
+        hung.items.put(gate.shot())
+        until(lambda: hung.closed)
+        gate.film(1)
+        assert gate.changes == said
+        assert gate.camera.captured == captured + 25
+        assert not gate.site.line.closed
+        assert gate.camera.given_up == 1
+        assert eyes.looks == gate.camera.captured, "nor does it touch what is its successor's"
+    gate.check(before + gate.frames())
+
+
+def test_an_error_of_one_that_wakes_is_nobodys_any_more(caplog: pytest.LogCaptureFixture) -> None:
+    with Watched() as gate:
+        gate.film(1)
+        hung = gate.site.line
+        gate.clock.pass_s(12)
+        until(lambda: len(gate.site.lines) == 2)
+        gate.film(1)
+        caplog.clear()
+        said = list(gate.changes)
+        hung.items.put(RuntimeError("late"))
+        until(lambda: hung.closed)
+        gate.film(1)
+        assert gate.changes == said
+        assert not caplog.records
+
+
+def test_one_that_stops_when_it_is_told_to_did_not_hang() -> None:
+    """Data comes, but no picture: the source is in its read, and alive."""
+    with Watched() as gate:
+
+        def obey(line: Line | None) -> None:
+            if line is not None:
+                line.items.put(None)
+
+        gate.site.stopping = obey
+        gate.film(1)
+        gate.clock.pass_s(10.2)
+        until(lambda: gate.site.lines[0].closed)
+        gate.clock.pass_s(0.5)
+        until(lambda: len(gate.site.lines) == 2)
+        assert gate.camera.given_up == 0
+        assert gate.camera.reconnects == {Cause.SILENCE: 1}
+        assert gate.changes[-1].why == "nothing came for 10 s"
+        gate.film(1)
+        assert gate.stands(State.LIVE)
+
+
+def test_a_stop_that_hangs_too_holds_nobody_up() -> None:
+    wake = threading.Event()
+
+    def hang(_: Line | None) -> None:
+        wake.wait(20)
+
+    with Watched() as gate:
+        gate.site.stopping = hang
+        gate.film(1)
+        gate.clock.pass_s(12)
+        assert gate.camera.given_up == 1
+        until(lambda: len(gate.site.lines) == 2)
+        gate.film(1)
+        assert gate.stands(State.LIVE)
+        started = time.monotonic()
+        gate.end()
+        assert time.monotonic() - started < 5
+        wake.set()
+
+
+def test_one_that_cannot_be_replaced_is_waited_for() -> None:
+    with Watched(Tap) as gate:
+        gate.film(1)
+        gate.clock.pass_s(9.9)
+        assert gate.camera.status.why == "nothing came for 0.5 s"
+        gate.clock.pass_s(120)
+        assert gate.stands(State.SILENT)
+        assert "hangs in native code, and a source of its kind cannot be replaced" in gate.camera.status.why
+        gate.film(1)
+        assert gate.states[-1] is State.LIVE
+        assert gate.camera.given_up == 0
+        assert len(gate.site.lines) == 1
+        gate.clock.pass_s(0.6)
+        assert gate.stands(State.SILENT), "it is watched as before"
+    gate.check(gate.frames())
+
+
+def test_a_renewal_that_fails_is_as_none_at_all() -> None:
+    class Broken(RenewableTap):
+        def renew(self) -> Tap:
+            raise RuntimeError("no")
+
+    with Watched(Broken) as gate:
+        gate.film(1)
+        gate.clock.pass_s(12)
+        assert "cannot be replaced" in gate.camera.status.why
+
+
+def test_three_may_hang_and_then_one_must_come_back() -> None:
+    with Watched() as gate:
+        gate.film(1)
+        gate.clock.pass_s(300)
+        assert len(gate.site.lines) == gate.camera.given_up == MOST_HUNG == 3
+        assert gate.stands(State.SILENT)
+        assert gate.camera.status.why.startswith("3 threads hang in native code")
+        gate.site.lines[1].items.put(SourceError(Cause.NETWORK, "reset"))
+        until(lambda: len(gate.site.lines) == 4)
+        gate.film(1)
+        assert gate.stands(State.LIVE)
+        gate.clock.pass_s(60)
+        assert gate.camera.given_up == 4
+        assert len(gate.site.lines) == 4
+    gate.check(gate.frames())
+
+
+def test_hanging_while_it_connects_is_hanging() -> None:
+    wake = threading.Event()
+
+    def hang() -> None:
+        wake.wait(20)
+
+    with Watched() as gate:
+        gate.site.opens = hang
+        gate.site.line.items.put(None)
+        until(lambda: len(gate.site.lines) == 1 and gate.stands(State.RETRYING))
+        gate.clock.pass_s(1)
+        until(lambda: len(gate.site.lines) == 2)
+        gate.site.opens = lambda: None
+        gate.clock.pass_s(11)
+        assert gate.camera.given_up == 1
+        assert any("connecting has taken 10 s" in change.why for change in gate.changes)
+        until(lambda: len(gate.site.lines) == 3)
+        gate.film(1)
+        assert gate.stands(State.LIVE)
+        wake.set()
+        until(lambda: gate.site.lines[1].asked > 0)
+        gate.site.lines[1].items.put(gate.shot())
+        until(lambda: gate.site.lines[1].closed)
+    frames = gate.frames()
+    gate.check(frames)
+    assert {frame.epoch for frame in frames} == {2}
+
+
+@pytest.mark.parametrize("hung", [0, 1, 2])
+def test_stop_does_not_wait_for_those_that_hang(hung: int) -> None:
+    with Watched() as gate:
+        gate.film(1)
+        for _ in range(hung):
+            gate.clock.pass_s(12)
+            gate.film(1)
+        frames, asked_ns, given_up = gate.frames(), gate.clock.now_ns(), gate.camera.given_up
+        gate.end()
+        assert gate.clock.now_ns() - asked_ns <= 0.5 * 10**9
+        assert gate.camera.given_up == given_up + 1 == hung + 1
+        assert gate.states[-1] is State.ENDED
+        assert gate.ring.exhausted or frames
+        said = len(gate.changes)
+        for line in gate.site.lines:
+            line.items.put(gate.shot())
+        until(lambda: all(line.closed for line in gate.site.lines))
+        assert len(gate.changes) == said
+    gate.check(frames + gate.frames())
+
+
+def test_it_is_told_every_five_seconds_and_looked_at_seldom() -> None:
+    with Watched() as gate:
+        gate.film(2)
+        waits = 0
+        wait = gate.clock.wait
+
+        def counted(condition: threading.Condition, timeout_s: float | None) -> None:
+            nonlocal waits
+            waits += 1
+            wait(condition, timeout_s)
+
+        gate.clock.wait = counted  # type: ignore[method-assign]  # counted on the way
+        began_ns = gate.clock.now_ns()
+        gate.film(20, 10)
+        assert waits <= 5 * 20
+        heartbeats = [told_ns for told_ns in gate.told_ns if told_ns > began_ns]
+        assert 4 <= len(heartbeats) <= 5
+    gaps = [after - before for before, after in itertools.pairwise(gate.told_ns)]
+    assert max(gaps) <= 5 * 10**9
+
+
+def test_damage_begins_with_its_first_picture_and_ends_a_second_after_the_last() -> None:
+    with Watched() as gate:
+        gate.film(1)
+        for _ in range(3):
+            gate.film(0.4)
+            gate.film(0.2, damaged=True)
+        assert gate.camera.quality is Quality.DAMAGED
+        last_ns = gate.clock.now_ns()
+        gate.film(2)
+    assert [quality for _, quality in gate.qualities] == [Quality.FINE, Quality.DAMAGED, Quality.FINE]
+    assert gate.qualities[-1][0] == last_ns + 10**9
+    frames = gate.frames()
+    assert [frame.quality for frame in frames].count(Quality.DAMAGED) == 3 * 5
+
+
+def test_what_is_seen_is_in_the_frames_and_holds_as_long_as_it_is_seen() -> None:
+    eyes = Eyes()
+    with Watched(pictures=eyes) as gate:
+        gate.film(0.4)
+        eyes.sees = Quality.DARK | Quality.FROZEN
+        gate.film(0.4)
+        gate.clock.pass_s(2)
+        assert gate.shows(Quality.DARK | Quality.FROZEN)
+        gate.film(0.2, damaged=True)
+        eyes.sees = Quality.DARK
+        gate.film(0.2)
+        assert gate.shows(Quality.DARK | Quality.DAMAGED)
+        gate.film(1)
+        assert gate.shows(Quality.DARK)
+        eyes.sees = Quality.FINE
+        gate.film(0.2)
+        assert gate.shows(Quality.FINE)
+        assert eyes.looks == gate.camera.captured
+        assert eyes.connections == 1
+    words = [frame.quality.words for frame in gate.frames()]
+    assert words == (
+        [[]] * 10
+        + [["frozen", "dark"]] * 10
+        + [["damaged", "frozen", "dark"]] * 5
+        + [["dark"]] * 30
+        + [[]] * 5
+    )
+
+
+def test_eyes_that_fail_are_done_without(caplog: pytest.LogCaptureFixture) -> None:
+    eyes = Eyes()
+    eyes.sees = Quality.DARK
+    with Watched(pictures=eyes) as gate:
+        gate.film(0.4)
+        eyes.broken = True
+        gate.film(1)
+        assert gate.stands(State.LIVE)
+        assert gate.camera.quality is Quality.FINE
+        assert gate.camera.captured == 35
+    assert sum("looking after its pictures failed" in record.message for record in caplog.records) == 1
+    assert eyes.looks == 11
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_whatever_its_readers_do_the_account_is_right(seed: int) -> None:
+    """They show pictures, change their size, break, hang, and wake when they are long forgotten."""
+    rng = random.Random(seed)
+    sizes = [(16, 12), (32, 24)]
+    with Watched() as gate:
+        frames: list[Frame] = []
+        for _ in range(30):
+            line = gate.site.line
+            what = rng.random()
+            if what < 0.5:
+                gate.film(rng.uniform(0.1, 1), skipped=rng.choice([0, 0, 3]), damaged=rng.random() < 0.2)
+            elif what < 0.6:
+                size = rng.choice(sizes)
+                gate.ready(line)
+                line.items.put(Captured(picture(size), gate.clock.now_ns(), gate.clock.now_ns()))
+            elif what < 0.75:
+                line.items.put(rng.choice([SourceError(Cause.NETWORK, "reset"), ValueError("?"), None]))
+            elif what < 0.9:
+                gate.clock.pass_s(rng.uniform(0.3, 14))
+            for old in gate.site.lines[:-1]:
+                if rng.random() < 0.2:
+                    old.items.put(rng.choice([gate.shot(), None, SourceError(Cause.NETWORK, "late")]))
+            gate.clock.pass_s(0.6)
+            frames += gate.frames()
+        gate.end()
+        for line in gate.site.lines:
+            line.items.put(gate.shot())
+            line.items.put(None)
+        until(lambda: all(line.closed for line in gate.site.lines))
+        frames += gate.frames()
+    gate.check(frames)
+    sizes_of: dict[int, set[tuple[int, int]]] = {}
+    for frame in frames:
+        sizes_of.setdefault(frame.epoch, set()).add(frame.size)
+    assert all(len(of_epoch) == 1 for of_epoch in sizes_of.values())
+    assert gate.camera.epoch >= max(frame.epoch for frame in frames)
+
+
+def test_by_the_real_clock_too() -> None:
+    stuck = Stuck(before=12)
+    camera, ring, silent = Camera("gate", stuck), Ring[Frame](), threading.Event()
+    writer = ring.writer(depth=100, live=True)
+
+    def changed(camera: Camera) -> None:
+        if camera.status.state is State.SILENT:
+            silent.set()
+
+    thread = threading.Thread(target=camera.run, args=(writer, changed), name="the loop", daemon=True)
+    thread.start()
+    assert stuck.hanging.wait(10)
+    assert silent.wait(10)
+    assert "camera gate" in {other.name for other in threading.enumerate()}
+    asked = time.monotonic()
+    camera.stop()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert time.monotonic() - asked < 3
+    assert camera.given_up == 1
+    captured = camera.captured
+    stuck.wake.set()
+    assert stuck.spoke.wait(10)
+    assert camera.captured == captured == 12
