@@ -75,6 +75,8 @@ def test_the_whole_interface(folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
                 transport: udp
               yard: {{source: usb:0, model: {{name: best.pt, imgsz: 320, trust_weights: true}}, max_fps: 10}}
               film: {{source: clips/film.mp4, live: true, detect_fps: 2.5, detect: on_motion}}
+              hostile: {{source: "rtsp://192.0.2.66/", isolation: process}}
+              shown: {{source: clips/film.mp4, live: true, isolation: process}}
               own:
                 source: synthetic:?count=3
                 model: {{use: "mypackage.detectors:Mine", threshold: 0.5}}
@@ -99,6 +101,11 @@ def test_the_whole_interface(folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert config.model.classes == ("person", "car")
     assert config.cameras["gate"].source == "rtsp://user:hunter2@192.0.2.10/stream2"
     assert config.cameras["gate"].transport == "udp"
+    assert [config.cameras[name].isolation for name in ("gate", "hostile", "shown")] == [
+        "thread",
+        "process",
+        "process",
+    ]
     assert config.cameras["yard"].max_fps == 10
     assert config.cameras["yard"].model == ModelConfig(
         name=str(folder / "best.pt"), imgsz=320, trust_weights=True
@@ -209,8 +216,8 @@ WRONG = {
     ),
     "an unknown key below": (
         "cameras:\n  gate:\n    source: usb:0\n    trasport: tcp",
-        "c.yaml:4: cameras.gate.trasport: unknown key; allowed: source, transport, model, max_fps, "
-        "detect_fps, detect, live; did you mean transport?",
+        "c.yaml:4: cameras.gate.trasport: unknown key; allowed: source, transport, isolation, model, "
+        "max_fps, detect_fps, detect, live; did you mean transport?",
     ),
     "an unknown key of a model": ("model: {clases: [a]}\n" + CAMERA, "did you mean classes?"),
     "an unknown key of a camera's model": (
@@ -264,6 +271,19 @@ WRONG = {
     ),
     "a detector's class": ("model: {use: mine}\n" + CAMERA, "model.use: found 'mine'; allowed: module:Class"),
     "a transport": ("cameras: {a: {source: 'usb:0', transport: http}}", "found 'http'; allowed: tcp or udp"),
+    "an isolation": (
+        "cameras: {a: {source: 'usb:0', isolation: container}}",
+        "cameras.a.isolation: found 'container'; allowed: thread or process",
+    ),
+    "a recording in a process of its own": (
+        "cameras: {a: {source: film.mp4, isolation: process}}",
+        "cameras.a: isolation: process drops what comes too late, and of a recording every frame is wanted; "
+        "add live: true, or leave isolation out",
+    ),
+    "a camera of which every frame is wanted": (
+        "cameras: {a: {source: 'rtsp://192.0.2.1/s', isolation: process, live: false}}",
+        "cameras.a: isolation: process drops what comes too late",
+    ),
     "a camera twice": (
         "cameras:\n  gate: {source: 'usb:0'}\n  gate: {source: 'usb:1'}\n",
         "c.yaml:3: cameras.gate: the key stands there twice, first on line 2",

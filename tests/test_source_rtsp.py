@@ -1,5 +1,6 @@
 """RTSP cameras: real ones of our own, and one that only says no."""
 
+import re
 import threading
 import time
 from pathlib import Path
@@ -11,8 +12,8 @@ from source_clips import SIZE, failure, make_clip
 
 from streamer.errors import Cause, SourceError
 from streamer.fakecam import FakeCam
-from streamer.sources import demuxing, open_source, parse_address
-from streamer.sources.network import NetworkSource
+from streamer.sources import open_source, parse_address
+from streamer.sources.rtsp import RtspSource
 
 
 class _Rtsp(StreamRequestHandler):
@@ -80,8 +81,7 @@ def test_a_camera_over_rtsp(camera_clip: Path, transport: str) -> None:
 
 
 @pytest.mark.timeout(30)
-def test_a_camera_that_falls_silent(camera_clip: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demuxing, "READ_TIMEOUT_S", 0.5)
+def test_a_camera_that_falls_silent(camera_clip: Path) -> None:
     with FakeCam([camera_clip]) as camera:
         newest, error = 0.0, None
         try:
@@ -94,9 +94,9 @@ def test_a_camera_that_falls_silent(camera_clip: Path, monkeypatch: pytest.Monke
             error = caught
         assert error is not None
         assert error.cause is Cause.SILENCE
-        assert "nothing came for 0.5 s" in str(error)
-        # FFmpeg hands out what it held back all the while when its time is up; nobody may take that for new.
-        assert time.monotonic() - newest > 0.45
+        # Half a second is no alarm yet; then a new connection is tried, and the old one gets a last chance.
+        assert re.search(r"nothing came for (0\.[89]|1)", str(error))
+        assert 0.75 < time.monotonic() - newest < 2
 
 
 @pytest.mark.timeout(30)
@@ -113,7 +113,7 @@ def test_passwords_open_cameras_and_show_up_nowhere(camera_clip: Path) -> None:
     with FakeCam([camera_clip], user="gate", password="p/@ :ß7") as camera:
         place = camera.urls[0].removeprefix("rtsp://")
         with open_source(parse_address(f"rtsp://gate:p%2F%40%20%3A%C3%9F7@{place}")) as source:
-            assert isinstance(source, NetworkSource)
+            assert isinstance(source, RtspSource)
             assert next(iter(source)).picture.size == SIZE
         for login in ("", "gate:wr0ng@"):
             error, _ = failure(f"rtsp://{login}{place}")

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from streamer.camera import Camera
+from streamer.camera import Camera, PictureWatch
 from streamer.cli.wiring import YOLO, build
 from streamer.config.model import DetectorConfig, ModelConfig
 from streamer.config.sink import JsonlConfig, SinkConfig, VideoConfig
-from streamer.contracts import Detector
+from streamer.contracts import Detector, Source
 from streamer.errors import ConfigError
 from streamer.gate import Beat, Gate
 from streamer.pipeline import Pipeline
@@ -26,6 +26,7 @@ class CameraPlan:
     model: ModelConfig | DetectorConfig
     live: bool | None = None  # None: as the source is
     transport: str = "tcp"
+    isolation: str = "thread"
     max_fps: float | None = None
     detect_fps: float | None = None
     on_motion: bool = False
@@ -41,8 +42,9 @@ def assemble(cameras: Sequence[CameraPlan], sinks: Sequence[SinkConfig]) -> Pipe
         key = plan.model.model_dump_json()
         if key not in detectors:
             detectors[key] = detector_for(plan.model)
-        source = open_source(plan.address, live=plan.live, transport=plan.transport)
-        camera = Camera(plan.name, source, max_fps=plan.max_fps, gates=_gates(plan))
+        source = _source(plan)
+        pictures = _pictures(source)
+        camera = Camera(plan.name, source, max_fps=plan.max_fps, gates=_gates(plan), pictures=pictures)
         pipeline.add(camera, detectors[key])
     for number, sink in enumerate(sinks):
         name = _unique(
@@ -51,6 +53,23 @@ def assemble(cameras: Sequence[CameraPlan], sinks: Sequence[SinkConfig]) -> Pipe
         made = build(sink.use, _given(sink), f"sinks[{number}]", needs="write")
         pipeline.sink(made, name, required=sink.required)
     return pipeline
+
+
+def _source(plan: CameraPlan) -> Source:
+    if plan.isolation == "process":
+        from streamer.isolation import Isolated  # noqa: PLC0415 - PyAV loads here
+
+        return Isolated(plan.address, plan.transport, live=plan.live)
+    return open_source(plan.address, live=plan.live, transport=plan.transport)
+
+
+def _pictures(source: Source) -> PictureWatch | None:
+    """Who looks whether it is dark or frozen: a recording is what it is, and its pictures may stand still."""
+    if not source.live:
+        return None
+    from streamer.quality import watch  # noqa: PLC0415 - OpenCV loads here
+
+    return watch.PictureWatch()
 
 
 def _gates(plan: CameraPlan) -> list[Gate]:

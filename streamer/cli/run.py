@@ -32,6 +32,7 @@ def _run(args: argparse.Namespace) -> int:
             model=camera.model or config.model,
             live=camera.live,
             transport=camera.transport,
+            isolation=camera.isolation,
             max_fps=camera.max_fps,
             detect_fps=camera.detect_fps,
             on_motion=camera.detect == "on_motion",

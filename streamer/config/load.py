@@ -44,7 +44,7 @@ def load(path: str | os.PathLike[str]) -> Config:
 def read(path: str | os.PathLike[str]) -> Loaded:
     """As `load`, for those who want to show it too."""
     file = os.fspath(path)
-    document = parse(_text(file), file)
+    document = parse(text_of(file), file)
     if document.tree is None and not document.problems:
         raise ConfigError(f"{file}: empty; allowed: a mapping with model, cameras, sinks")
     filled = fill_in(document.tree)
@@ -57,13 +57,19 @@ def read(path: str | os.PathLike[str]) -> Loaded:
         known = {problem.path for problem in problems}
         problems += [found for found in problems_in(error, filled.hidden) if found.path not in known]
     if problems:
-        lines = list(_lines(file, document, problems))
-        more = [f"{file}: and {len(lines) - MOST_SAID} more"] if len(lines) > MOST_SAID else []
-        raise ConfigError("\n".join(lines[:MOST_SAID] + more))
+        raise refusal(file, document, problems)
     return Loaded(config, filled.hidden)
 
 
-def _text(file: str) -> str:
+def refusal(file: str, document: Document, problems: list[Problem]) -> ConfigError:
+    """The error that says all that is wrong with a file, a line for each problem."""
+    lines = list(_lines(file, document, problems))
+    more = [f"{file}: and {len(lines) - MOST_SAID} more"] if len(lines) > MOST_SAID else []
+    return ConfigError("\n".join(lines[:MOST_SAID] + more))
+
+
+def text_of(file: str) -> str:
+    """A file's text. Raises ConfigError where it cannot be read, is too large or no UTF-8."""
     try:
         with Path(file).open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)

@@ -89,7 +89,7 @@ def _problem(details: ErrorDetails, hidden: Mapping[KeyPath, str]) -> Problem:
     part, path = _place(details["loc"])
     kind, context = details["type"], details.get("ctx", {})
     if kind == "extra_forbidden":
-        text = _unknown(path[-1], list(part.model_fields))
+        text = unknown_key(path[-1], list(part.model_fields))
     elif kind == "missing":
         text = "missing; it must be given"
     elif kind == "value_error":
@@ -162,7 +162,8 @@ def _said_by_validator(error: Exception, value: object, masked: str | None) -> s
     return str(error).replace(value, redacted(value)) if isinstance(value, str) and value else str(error)
 
 
-def _unknown(key: str | int, allowed: Sequence[str]) -> str:
+def unknown_key(key: str | int, allowed: Sequence[str]) -> str:
+    """A key that there is not, in a sentence."""
     return f"unknown key; allowed: {', '.join(allowed)}{_nearest(str(key), allowed)}"
 
 

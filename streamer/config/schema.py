@@ -29,6 +29,10 @@ class CameraConfig(Part):
 
     source: Annotated[str, AfterValidator(_source)] = Field(description=ALLOWED)
     transport: Literal["tcp", "udp"] = Field(default="tcp", description="of RTSP")
+    isolation: Literal["thread", "process"] = Field(
+        default="thread",
+        description="process: decode a live source in a process of its own, which may crash alone",
+    )
     model: Model | None = Field(default=None, description="instead of the top-level one, as a whole")
     max_fps: float | None = Field(
         default=None, gt=0, le=1000, description="take no more frames a second from the camera, for anything"
@@ -45,6 +49,16 @@ class CameraConfig(Part):
         default=None,
         description="true: play a file in real time and drop what is late; null: every frame of it",
     )
+
+    @model_validator(mode="after")
+    def _refuse_to_lose_what_is_wanted(self) -> Self:
+        live = self.live if self.live is not None else parse_address(self.source).live
+        if self.isolation == "process" and not live:
+            raise ValueError(
+                "isolation: process drops what comes too late, and of a recording every frame is wanted; "
+                "add live: true, or leave isolation out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _refuse_a_rate_never_reached(self) -> Self:

@@ -29,6 +29,9 @@ MOST_PICTURES = 2000  # of a clip with an odd rate
 KEPT = 24  # takes, of all cameras together
 EVEN_KEYFRAMES = {"sc_threshold": "0"}  # noise and black are no change of scene
 KEEP_NOISE = {"crf": "20"}  # at the usual 23 the encoder takes it away
+# A camera that stands still is told by keyframes that are equal; rate control would make each another.
+EVEN_QUANTISER = {"crf": "-1", "qp": "23"}
+OPTIONS = {Look.DARK: KEEP_NOISE, Look.COVER: KEEP_NOISE, Look.REPEAT: EVEN_QUANTISER}
 
 
 class Studio:
@@ -100,7 +103,7 @@ class Studio:
                 interval = interval_of(stream)
             assembly = Assembly(f"{path.name} ({view})", interval)
             encoder: Encoder | None = None
-            options = EVEN_KEYFRAMES | (KEEP_NOISE if view.look in (Look.DARK, Look.COVER) else {})
+            options = EVEN_KEYFRAMES | (OPTIONS.get(view.look, {}) if view.look else {})
             for number, picture in enumerate(_seen(path, interval, view, marks)):
                 if self._closed.is_set():
                     raise ConfigError(f"{view}: the test camera has ended")

@@ -1,9 +1,11 @@
 """Where pictures come from.
 
 address.py     what a user may write           names.py        a name for each camera
-network.py     RTSP, HTTP                      recording.py    video files
-pictures.py    folders and globs of pictures   synthetic.py    moving shapes with known boxes
-paced.py       a recording in real time        causes.py       what went wrong, in a sentence
+rtsp.py        RTSP, read by ourselves         network.py      HTTP, and RTSP that FFmpeg must read
+joining.py     its access units to pictures    damage.py       which of them lean on what was lost
+recording.py   video files                     pictures.py     folders and globs of pictures
+synthetic.py   moving shapes with known boxes  paced.py        a recording in real time
+causes.py      what went wrong, in a sentence
 
 PyAV and OpenCV are loaded when a source is opened that needs them.
 """
@@ -36,6 +38,10 @@ def open_source(
             f"{address.redacted}: is live, every frame cannot be asked of it; leave --every-frame out"
         )
     clock = clock or MonotonicClock()
+    if address.kind in (Kind.RTSP, Kind.RTSPS):
+        from streamer.sources.rtsp import RtspSource  # noqa: PLC0415 - PyAV loads here
+
+        return RtspSource(address, transport, clock)
     if address.kind.network:
         from streamer.sources.network import NetworkSource  # noqa: PLC0415 - PyAV loads here
 

@@ -6,12 +6,14 @@ chained: raise what `explain` returns outside of the `except` block.
 
 import errno
 import socket
+import ssl
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import av.error
 
 from streamer.errors import Cause, SourceError
+from streamer.rtsp.failures import Refused, Unreadable
 from streamer.sources.address import Address, Kind
 
 _UNREACHABLE = {
@@ -41,6 +43,73 @@ _BEGINNINGS = (
 def silence(address: Address, limit_s: float) -> SourceError:
     """Nothing came for as long as we wait."""
     return SourceError(Cause.SILENCE, f"{address.redacted}: nothing came for {limit_s:g} s")
+
+
+def stopped(address: Address) -> SourceError:
+    """We were told to stop while connecting."""
+    return SourceError(Cause.ENDED, f"{address.redacted}: stopped while connecting")
+
+
+def no_picture(address: Address, limit_s: float, lost: int) -> SourceError:
+    """Packets come, and no picture of them. `lost` packets never came."""
+    what = f"data comes, but no keyframe that can be decoded for {limit_s:g} s"
+    why = f" ({lost} packets were lost on the way: over transport: tcp none are)" if lost else ""
+    return SourceError(Cause.SILENCE, f"{address.redacted}: {what}{why}")
+
+
+def no_datagrams(address: Address, limit_s: float) -> SourceError:
+    """The camera answers over TCP, and its UDP does not arrive."""
+    what = f"answers, but nothing came over UDP for {limit_s:.0f} s: blocked on the way? Try transport: tcp"
+    return SourceError(Cause.SILENCE, f"{address.redacted}: {what}")
+
+
+def explain_rtsp(error: Refused | Unreadable | OSError, address: Address) -> SourceError:
+    """What went wrong with a camera that we read ourselves."""
+    if isinstance(error, Refused):
+        cause = _CAUSES.get(error.status, Cause.NETWORK)
+        text = "asks for a user name and a password (401)" if error.asked else _status(error.status)
+    elif isinstance(error, Unreadable):
+        cause, text = Cause.NETWORK, f"cannot be understood: {error}"
+    else:
+        cause, text = Cause.NETWORK, _unreached(error, address)
+    return SourceError(cause, f"{address.redacted}: {text}")
+
+
+_CAUSES = {401: Cause.AUTH, 403: Cause.AUTH, 404: Cause.NOT_FOUND, 410: Cause.NOT_FOUND}
+_STATUS = {
+    400: "the camera does not understand the request (400)",
+    401: "user name or password was refused (401)",
+    403: "access is forbidden to this user (403)",
+    404: "the camera has nothing under this path (404)",
+    410: "the camera has nothing under this path any more (410)",
+    453: "the camera has no bandwidth left (453): too many viewers?",
+    454: "the camera has forgotten the session (454)",
+    461: "the camera does not allow this transport (461): try the other one of tcp and udp",
+}
+
+
+def _status(status: int) -> str:
+    if 300 <= status < 400:
+        return f"the camera sends us elsewhere ({status}), and not where we may go: rtsp:// and rtsps:// only"
+    if status >= 500:
+        return f"the camera has a fault of its own ({status})"
+    return _STATUS.get(status, f"the camera refused the request ({status})")
+
+
+def _unreached(error: OSError, address: Address) -> str:
+    if isinstance(error, socket.gaierror):
+        return f"unknown host {urlsplit(address.text).hostname}"
+    if isinstance(error, ConnectionRefusedError):
+        return "the connection was refused: does the camera serve this port?"
+    if isinstance(error, ConnectionResetError | ConnectionAbortedError | BrokenPipeError):
+        return "the connection was broken off"
+    if isinstance(error, ssl.SSLError):
+        return (
+            f"the connection cannot be encrypted ({error.reason or 'TLS'}): does the camera serve rtsps here?"
+        )
+    if error.errno in _UNREACHABLE:
+        return _UNREACHABLE[error.errno]
+    return f"the connection failed ({error.strerror or type(error).__name__})"
 
 
 def explain_network(error: av.FFmpegError, address: Address) -> SourceError:

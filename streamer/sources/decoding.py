@@ -1,32 +1,32 @@
 """From packets to pictures, each with what is known of the packet that it came in."""
 
 from fractions import Fraction
-from functools import partial
-from typing import cast
+from typing import Any, NamedTuple
 
 import av
-import numpy as np
 from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
-from numpy.typing import NDArray
 
 from streamer.contracts import Captured
 from streamer.errors import Cause, SourceError
-from streamer.frame import LazyPicture
 from streamer.sources import causes, limits
 from streamer.sources.address import Address
-
-# Of a packet: captured_ns, keyframe, source_ns.
-_Known = tuple[int, bool, int | None]
-
-# Pixel formats whose first plane is 8-bit brightness.
-_WITH_LUMA = {
-    *("gray", "nv12", "nv21", "yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p"),
-    *("yuv410p", "yuv411p", "yuvj411p", "yuv440p", "yuvj440p"),
-}
+from streamer.sources.damage import Damage
+from streamer.sources.decoded import DecodedPicture
 
 _PRFT_UNIT_NS = 1000  # AVProducerReferenceTime.wallclock: microseconds since 1970
+
+
+class Known(NamedTuple):
+    """What is known of a packet, and so of the picture that comes of it."""
+
+    captured_ns: int
+    keyframe: bool
+    source_ns: int | None = None
+    damaged: bool = False
+    pts_ns: int | None = None  # where it is not the packet's own
 
 
 class Decoding:
@@ -36,27 +36,45 @@ class Decoding:
     known of a packet travels through it with the packet.
     """
 
-    def __init__(self, stream: VideoStream, address: Address) -> None:
+    def __init__(self, decoder: VideoStream | VideoCodecContext, address: Address) -> None:
         self.damaged = 0
+        self.damage = Damage()
+        self._decoder = decoder
         self._address = address
         self._first_ts: int | None = None
         self._tried: set[str] = set()
-        self._newest: _Known = (0, False, None)
-        base = stream.time_base or Fraction(1, av.time_base)
+        self._newest = Known(0, False)
+        # Where there is no stream, times are the caller's.
+        base = (isinstance(decoder, VideoStream) and decoder.time_base) or Fraction(1, av.time_base)
         self._ns_per_tick = base.numerator * 1_000_000_000, base.denominator
 
-    def decode(self, packet: "Packet[VideoStream]", captured_ns: int) -> list[VideoFrame]:
+    def decode(self, packet: "Packet[Any]", captured_ns: int) -> list[VideoFrame]:
         """The pictures that this packet completes, none if it is damaged. An empty packet flushes."""
-        if packet.size:
-            self._newest = captured_ns, packet.is_keyframe, _camera_clock_ns(packet)
-            packet.opaque = self._newest
+        if not packet.size:
+            return self._decode(packet)
+        damaged = self.damage.judge(packet.pts, keyframe=packet.is_keyframe, whole=not packet.is_corrupt)
+        return self.decode_known(
+            packet, Known(captured_ns, packet.is_keyframe, _camera_clock_ns(packet), damaged)
+        )
+
+    def decode_known(self, packet: "Packet[Any]", known: Known) -> list[VideoFrame]:
+        """The same, where somebody else knows what there is to know of the packet."""
+        packet.opaque = self._newest = known
+        return self._decode(packet)
+
+    def _decode(self, packet: "Packet[Any]") -> list[VideoFrame]:
         try:
-            return packet.decode()
+            return self._decoder.decode(packet)
         except av.error.MemoryError:
             raise
         except av.FFmpegError:
             self.damaged += 1
+            self.damage.lost()
             return []
+
+    def known(self, frame: VideoFrame) -> Known:
+        """What is known of the packet that a picture came in."""
+        return frame.opaque if isinstance(frame.opaque, Known) else self._newest
 
     def since_start_ns(self, ts: int | None) -> int | None:
         """A time stamp in ns since the first one that was asked for."""
@@ -75,17 +93,15 @@ class Decoding:
         if limits.too_large(size):
             raise causes.too_large(self._address, size, limits.ALLOWED)
         turns = round(frame.rotation / 90) % 4
-        shown = size if turns % 2 == 0 else size[::-1]
-        pixels = frame.format.name
-        self._try(LazyPicture(shown, partial(_bgr, frame, turns)), pixels)
-        # Raw video may be stored from the last line up; then its lines have a negative size.
-        upright = frame.planes[0].line_size > 0
-        luma = partial(_luma, frame, turns) if upright and pixels in _WITH_LUMA else None
-        picture = LazyPicture(shown, partial(_bgr, frame, turns), luma)
-        captured_ns, keyframe, source_ns = cast(_Known, frame.opaque) or self._newest
-        return Captured(picture, captured_ns, pts_ns, source_ns, keyframe)
+        self._try(DecodedPicture(frame, turns), frame.format.name)
+        picture = DecodedPicture(frame, turns)
+        known = self.known(frame)
+        if frame.is_corrupt:  # the decoder made something up; what comes next leans on it
+            self.damage.lost()
+        damaged = known.damaged or frame.is_corrupt
+        return Captured(picture, known.captured_ns, pts_ns, known.source_ns, known.keyframe, damaged=damaged)
 
-    def _try(self, picture: LazyPicture, pixels: str) -> None:
+    def _try(self, picture: DecodedPicture, pixels: str) -> None:
         """Convert the first picture of each form here: a form without conversion is the source's error."""
         if pixels in self._tried:
             return
@@ -98,23 +114,8 @@ class Decoding:
         raise SourceError(Cause.CODEC, text)
 
 
-def _camera_clock_ns(packet: "Packet[VideoStream]") -> int | None:
+def _camera_clock_ns(packet: "Packet[Any]") -> int | None:
     """The camera's wall clock for this packet, Unix ns, once a sender report has come (RFC 3550, 6.4.1)."""
     if not packet.has_sidedata("prft"):
         return None
     return int.from_bytes(bytes(packet.get_sidedata("prft"))[:8], "little", signed=True) * _PRFT_UNIT_NS
-
-
-def _luma(frame: VideoFrame, turns: int) -> NDArray[np.uint8]:
-    plane = frame.planes[0]
-    # A line is longer in memory than it is shown.
-    lines = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
-    pixels: NDArray[np.uint8] = np.rot90(lines[: frame.height, : frame.width], turns)
-    pixels.flags.writeable = False
-    return pixels
-
-
-def _bgr(frame: VideoFrame, turns: int) -> NDArray[np.uint8]:
-    # One thread: by default swscale wakes one for each core, for two to three times the CPU.
-    pixels = frame.to_ndarray(format="bgr24", threads=1)
-    return np.ascontiguousarray(np.rot90(pixels, turns), np.uint8)

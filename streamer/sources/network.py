@@ -1,4 +1,4 @@
-"""Cameras and streams on the network: RTSP, HTTP."""
+"""What FFmpeg reads from the network: HTTP, and RTSP that is not H.264 or H.265."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -94,6 +94,7 @@ class NetworkSource:
             if pile.skipped > flushed:
                 # What leans on pictures before the keyframe (open groups) must not come out as a smear.
                 stream.codec_context.flush_buffers()
+                decoding.damage.lost()
                 flushed = pile.skipped
             for one, arrived_ns in due if joined else ():
                 for frame in decoding.decode(one, arrived_ns):
@@ -107,6 +108,10 @@ class NetworkSource:
                     Cause.SILENCE,
                     f"{self._address.redacted}: data comes, but {what} for {NO_PICTURE_LIMIT_S:g} s",
                 )
+
+    def renew(self) -> "NetworkSource":
+        """Another source for the same place, not yet entered."""
+        return NetworkSource(self._address, self._transport, self._clock)
 
     def stop(self) -> None:
         """End the iteration, also while a backlog comes in. From any thread."""

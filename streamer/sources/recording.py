@@ -91,6 +91,7 @@ class Recording:
                 bad_reads += 1
                 if self._decoding:
                     self._decoding.damaged += 1
+                    self._decoding.damage.lost()
 
     def _check_end(self, reached_s: float, promised: float | None) -> None:
         where = self._address.redacted

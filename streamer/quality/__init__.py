@@ -1,0 +1,1 @@
+"""What is wrong with a camera's pictures: frozen, dark, covered, defocused, moved."""

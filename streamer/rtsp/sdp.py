@@ -1,0 +1,137 @@
+"""What DESCRIBE answers: a session description (RFC 8866), read as far as video needs it."""
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+from urllib.parse import urljoin, urlsplit
+
+from streamer.rtsp.failures import Unreadable, Unsupported
+
+MOST_LINES = 2000
+MOST_SETS_BYTES = 65_536
+_CODECS = {"H264": "h264", "H265": "hevc"}
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """The video that is to be played."""
+
+    codec: str  # h264, hevc: FFmpeg's names
+    payload_type: int
+    clock_hz: int
+    url: str  # what SETUP is to name
+    session_url: str  # what PLAY is to name
+    sets: tuple[bytes, ...]  # parameter sets, without start codes
+
+
+@dataclass(slots=True)
+class _Media:
+    kind: str
+    formats: list[str]
+    attributes: list[tuple[str, str]]
+
+    def values(self, name: str) -> list[str]:
+        return [value for key, value in self.attributes if key == name]
+
+
+def read_track(body: bytes, base: str) -> Track:
+    """The first video in H.264 or H.265. `base` is what relative addresses count from.
+
+    Raises Unreadable for what is no description, Unsupported where there is no such video.
+    """
+    session, media = _sections(body)
+    session_url = _control(session.values("control"), base, base)
+    for one in media:
+        if one.kind != "video":
+            continue
+        for number in one.formats:
+            track = _track(one, number, base, session_url)
+            if track is not None:
+                return track
+    raise Unsupported("no video in H.264 or H.265")
+
+
+def _sections(body: bytes) -> tuple[_Media, list[_Media]]:
+    lines = body.decode("utf-8", "replace").splitlines()
+    if len(lines) > MOST_LINES or not any(line.startswith("v=") for line in lines[:5]):
+        raise Unreadable("what DESCRIBE answers is no session description")
+    here = session = _Media("", [], [])
+    media: list[_Media] = []
+    for line in lines:
+        if line.startswith("m="):
+            kind, *rest = line[2:].split()[:40] or [""]
+            here = _Media(kind, rest[2:], [])
+            media.append(here)
+        elif line.startswith("a="):
+            name, _, value = line[2:].partition(":")
+            here.attributes.append((name.strip().lower(), value.strip()))
+    return session, media
+
+
+def _track(media: _Media, number: str, base: str, session_url: str) -> Track | None:
+    mapped = next((value for value in media.values("rtpmap") if value.split(" ")[0] == number), "")
+    match = re.fullmatch(r"([0-9]{1,3})\s+([\w.-]+)/([0-9]{1,9}).*", mapped, re.ASCII)
+    if match is None or match[2].upper() not in _CODECS or int(match[1]) > 127 or int(match[3]) == 0:
+        return None
+    fields = _fields(media, number)
+    # Interleaved packetization: RFC 6184 section 6.2, RFC 7798 section 7.1.
+    if (
+        fields.get("packetization-mode", "0") not in ("0", "1")
+        or fields.get("sprop-max-don-diff", "0") != "0"
+    ):
+        return None
+    codec = _CODECS[match[2].upper()]
+    names = ["sprop-parameter-sets"] if codec == "h264" else ["sprop-vps", "sprop-sps", "sprop-pps"]
+    sets = tuple(one for name in names for one in _sets(fields.get(name, "")))
+    url = _control(media.values("control"), base, session_url)
+    return Track(codec, int(match[1]), int(match[3]), url, session_url, sets)
+
+
+def _fields(media: _Media, number: str) -> dict[str, str]:
+    fields: dict[str, str] = {}
+    for value in media.values("fmtp"):
+        which, _, rest = value.partition(" ")
+        if which == number:
+            for part in rest.split(";"):
+                name, _, text = part.strip().partition("=")
+                fields[name.lower()] = text.strip()
+    return fields
+
+
+def _sets(text: str) -> list[bytes]:
+    if len(text) > MOST_SETS_BYTES:
+        return []
+    found = []
+    for part in text.split(","):
+        try:
+            found.append(base64.b64decode(part, validate=True))
+        except binascii.Error:
+            continue  # cameras send them in the stream, too
+    return [one for one in found if len(one) > 2]
+
+
+def _control(values: list[str], base: str, otherwise: str) -> str:
+    """An address of `a=control` (RFC 2326, appendix C.1.1); the camera's host stays the one we talk to."""
+    text = values[0] if values else ""
+    if text in ("", "*"):
+        return otherwise
+    if not text.isascii() or not text.isprintable() or " " in text or len(text) > 2048:
+        raise Unreadable("a control address that is none")
+    if urlsplit(text).scheme.lower() in ("rtsp", "rtsps"):
+        return text
+    # What cameras mean, and urljoin does not: relative to the whole of the base, its query included.
+    if text.startswith("/"):
+        parts = urlsplit(base)
+        return parts._replace(path="", query="").geturl() + text
+    return base + text if base.endswith("/") else f"{base}/{text}"
+
+
+def base_of(content_base: str, content_location: str, asked: str) -> str:
+    """What relative addresses count from (RFC 2326, appendix C.1.1); a base elsewhere is not believed."""
+    for text in (content_base, content_location):
+        if text and text.isascii() and text.isprintable() and " " not in text and len(text) <= 2048:
+            joined = urljoin(asked, text)
+            if urlsplit(joined).scheme.lower() in ("rtsp", "rtsps"):
+                return joined
+    return asked

@@ -1,0 +1,198 @@
+"""RTSP cameras, read packet by packet; what we cannot read, FFmpeg may."""
+
+import logging
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+from streamer.clock import Clock
+from streamer.contracts import Captured
+from streamer.errors import SourceError
+from streamer.rtsp.doubt import Doubt
+from streamer.rtsp.failures import Refused, Silent, Stopped, Unreadable, Unsupported
+from streamer.rtsp.opening import Route, open_camera
+from streamer.rtsp.place import parse_place
+from streamer.rtsp.playing import Arrival, Playing
+from streamer.rtsp.waiting import Waiting
+from streamer.sources import causes
+from streamer.sources.address import Address
+from streamer.sources.joining import Joining
+from streamer.sources.network import NO_PICTURE_LIMIT_S, NetworkSource
+
+_log = logging.getLogger("freshframe")
+
+# Until it plays, and for one answer. A handshake that an outage cut in two is given up soon; a camera that
+# is slow always gets its time every fourth try.
+OPEN_S, ANSWER_S = 5.0, 2.0
+PATIENT_S, PATIENT_TRY = 10.0, 4
+# A camera that answers and whose datagrams do not come: they are blocked on the way.
+FIRST_DATAGRAM_S = 10.0
+_S = 1_000_000_000
+
+
+class RtspSource:
+    """A camera's H.264 or H.265 over RTSP. Each entry is a new connection.
+
+    Hands nothing out before the first keyframe, says which pictures lean on lost packets, and skips what
+    of a backlog need not be decoded. It ends when the camera says so; where nothing comes for longer than
+    usual and a new connection would be answered, it raises. `stop`, from any thread, ends it at once and
+    for good. What is not H.264 or H.265, or not RTSP as we know it, is left to FFmpeg. Raises SourceError
+    on entry and while iterating.
+    """
+
+    live = True
+    ends = False
+
+    def __init__(self, address: Address, transport: str, clock: Clock) -> None:
+        self._address = address
+        self._transport = transport
+        self._clock = clock
+        self._waiting = Waiting()
+        self._route: Route | None = None
+        self._playing: Playing | None = None
+        self._doubt: Doubt | None = None
+        self._joining = Joining(address)
+        self._silent_tries = 0  # in a row
+        self._picture_ns = 0  # the last picture
+        self._ffmpeg: NetworkSource | None = None  # reads instead of us
+        self._for_good = False  # … at the next entries, too
+
+    @property
+    def damaged(self) -> int:
+        """Packets of this connection that could not be decoded."""
+        return self._ffmpeg.damaged if self._ffmpeg else self._joining.damaged
+
+    def renew(self) -> "RtspSource":
+        """Another source for the same camera, not yet entered."""
+        return RtspSource(self._address, self._transport, self._clock)
+
+    def stop(self) -> None:
+        """End the iteration, or connecting, at once. From any thread."""
+        self._waiting.stop()
+        ffmpeg = self._ffmpeg
+        if ffmpeg:
+            ffmpeg.stop()
+
+    def __enter__(self) -> Self:
+        if self._for_good and self._ffmpeg:
+            self._ffmpeg.__enter__()
+            return self
+        self._waiting.open()
+        failure = self._open()
+        if failure is not None:
+            self.__exit__(None, None, None)
+            raise failure
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        self._hang_up()
+        self._waiting.close()
+        if self._ffmpeg:
+            self._ffmpeg.__exit__(kind, error, trace)
+            if not self._for_good:
+                self._ffmpeg = None
+
+    def __iter__(self) -> Iterator[Captured]:
+        if self._ffmpeg:
+            yield from self._ffmpeg
+            return
+        if self._playing is None or self._doubt is None:
+            raise ValueError("a source is entered before it is iterated")
+        try:
+            for arrival in self._arrivals(self._playing, self._doubt):
+                for captured in self._joining.pictures(arrival):
+                    self._picture_ns = arrival.unit.arrived_ns
+                    yield captured
+            return
+        except Stopped:
+            return
+        except Unsupported as error:
+            self._hang_up()
+            failure = self._leave_it(str(error), for_good=True)
+        except (Unreadable, Refused, OSError) as error:
+            if isinstance(error, SourceError):
+                raise
+            failure = causes.explain_rtsp(error, self._address)
+        if failure is not None:
+            raise failure
+        yield from self._ffmpeg or ()
+
+    def _open(self) -> SourceError | None:
+        """Connect; what failed, or None where it plays, or where FFmpeg is to read it."""
+        tries, self._silent_tries = self._silent_tries + 1, 0
+        patient = tries % PATIENT_TRY == 0
+        in_all_s, each_s = (PATIENT_S, PATIENT_S) if patient else (OPEN_S, ANSWER_S)
+        try:
+            self._route = self._route or Route(parse_place(self._address.text))
+            self._playing, route = open_camera(
+                self._route, self._transport, self._waiting, self._clock, in_all_s=in_all_s, each_s=each_s
+            )
+        except Unsupported as error:
+            return self._leave_it(str(error), for_good=True)
+        except Unreadable as error:
+            return self._leave_it(str(error), for_good=False)
+        except Silent:
+            self._silent_tries = tries
+            return causes.silence(self._address, in_all_s if patient else each_s)
+        except Stopped:
+            return causes.stopped(self._address)
+        except (Refused, OSError) as error:
+            return causes.explain_rtsp(error, self._address)
+        self._joining.connected(self._playing.track.codec)
+        self._silent_tries = tries  # until the first packet comes
+        longest_s = NO_PICTURE_LIMIT_S if self._transport == "tcp" else FIRST_DATAGRAM_S
+        self._doubt = Doubt(
+            self._playing, route, self._clock, round(each_s * _S), longest_ns=round(longest_s * _S)
+        )
+        return None
+
+    def _leave_it(self, why: str, *, for_good: bool) -> SourceError | None:
+        """Let FFmpeg have a try: None where it can read this. What it says is what is to be said."""
+        ffmpeg = NetworkSource(self._address, self._transport, self._clock)
+        try:
+            ffmpeg.__enter__()
+        except SourceError as error:
+            return error
+        if not self._for_good:
+            _log.warning("%s: is read by FFmpeg: %s", self._address.redacted, why)
+        self._ffmpeg, self._for_good = ffmpeg, for_good
+        if self._waiting.stopped:
+            ffmpeg.stop()
+        return None
+
+    def _hang_up(self) -> None:
+        if self._doubt:
+            self._doubt.close()
+        if self._playing:
+            self._playing.session.close()
+        self._doubt = self._playing = None
+
+    def _arrivals(self, playing: Playing, doubt: Doubt) -> Iterator[Arrival]:
+        """Access units as they come, until the camera says that it is over."""
+        self._picture_ns = self._clock.now_ns()
+        while True:
+            arrivals, playing.arrivals = playing.arrivals, []
+            for arrival in arrivals:
+                doubt.picture(arrival.unit.arrived_ns)
+                yield arrival
+            if playing.ended:
+                return
+            now_ns = self._clock.now_ns()
+            wait_s = (min(playing.due_ns, doubt.due_ns) - now_ns) / _S
+            ready = self._waiting.wait(playing.watched | doubt.watched, wait_s)
+            playing.read(ready)
+            playing.tick()
+            doubt.step(ready)
+            if doubt.gave_up_ns is not None and not playing.arrivals:
+                raise self._silence(playing, doubt.gave_up_ns)
+            if playing.heard_ns is not None:
+                self._silent_tries = 0
+                if playing.heard_ns - self._picture_ns > NO_PICTURE_LIMIT_S * _S and not playing.arrivals:
+                    raise causes.no_picture(self._address, NO_PICTURE_LIMIT_S, playing.lost)
+
+    def _silence(self, playing: Playing, silent_ns: int) -> SourceError:
+        if playing.heard_ns is None and playing.session.ports and not playing.session.asked:
+            return causes.no_datagrams(self._address, silent_ns / _S)
+        return causes.silence(self._address, round(silent_ns / _S, 1))

@@ -1,0 +1,586 @@
+"""A camera's decoder in a process of its own: the same pictures, and nothing left behind when it dies."""
+
+import dataclasses
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+
+from streamer import Camera, Captured, Cause, ConfigError, LazyPicture, Pipeline, SourceError, Stale
+from streamer.fakecam import FakeCam
+from streamer.fakecam.film import film
+from streamer.isolation import Isolated, child
+from streamer.isolation.channel import Channel
+from streamer.isolation.messages import Ended, Failed, Form, Job, Opened, Room, Shot, encode, job
+from streamer.isolation.process import Process
+from streamer.sources import open_source, parse_address
+from streamer.sources.pattern import Pattern
+from streamer.watermark import read
+from tests.boxes import Keeper, Looker, picture, until
+from tests.running import environment, started
+
+pytestmark = pytest.mark.timeout(60)
+CAMERA = "synthetic:?size=320x240&fps=100"
+
+
+def isolated(text: str | Path = CAMERA, *, live: bool | None = None) -> Isolated:
+    return Isolated(parse_address(str(text)), live=live)
+
+
+def gone(pid: int | None) -> bool:
+    """Not even a zombie is left of it, or one that somebody else has to reap."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return True
+    return state[0] == "Z" and int(state[1]) != os.getpid()
+
+
+def held() -> tuple[int, int, int, int]:
+    """What could leak: descriptors, mapped segments, threads, children (zombies too)."""
+    mapped = Path("/proc/self/maps").read_text().count("memfd:freshframe")
+    threads = list(Path("/proc/self/task").iterdir())
+    children = [pid for task in threads for pid in (task / "children").read_text().split()]
+    return len(list(Path("/proc/self/fd").iterdir())), mapped, threading.active_count(), len(children)
+
+
+def watch(source: Isolated, seen: list[int]) -> None:
+    """Each picture of the synthetic camera is the one that it says it is, above and below."""
+    for captured in source:
+        reading = read(captured.picture.bgr())
+        assert reading.mark is not None, reading
+        assert reading.mark.frame == round((captured.pts_ns or 0) * 100 / 1e9)
+        seen.append(reading.mark.frame)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty watermarked pictures, played in two thirds of a second."""
+    path = tmp_path_factory.mktemp("isolation") / "clip.mp4"
+    film(Pattern((320, 240), 60.0, 3, 40), path)
+    return path
+
+
+# The same as in a thread
+
+
+def test_the_same_pictures_bit_for_bit_and_all_that_is_known_of_them(clip: Path) -> None:
+    with open_source(parse_address(str(clip))) as source:
+        expected = list(source)
+    with isolated(clip, live=True) as source:
+        assert source.ends
+        count = 0
+        for here, there in zip(expected, source, strict=True):
+            bright, luma = there.picture.luma(), here.picture.luma()  # type: ignore[attr-defined]
+            assert np.array_equal(bright, luma)
+            assert np.array_equal(there.picture.bgr(), here.picture.bgr())
+            assert (there.pts_ns, there.keyframe, there.skipped) == (here.pts_ns, here.keyframe, 0)
+            assert 0 <= time.monotonic_ns() - there.captured_ns < 5e9
+            count += 1
+    assert count == 40
+
+
+def test_times_are_this_machines_own() -> None:
+    with isolated() as source:
+        for number, captured in enumerate(source):
+            mark = read(captured.picture.bgr()).mark
+            assert mark is not None
+            if number == 5:
+                break
+    assert 0 <= time.monotonic_ns() - captured.captured_ns < 5e9
+
+
+def test_a_recording_of_which_every_frame_is_wanted_is_refused(clip: Path) -> None:
+    with pytest.raises(ConfigError, match="live: true"):
+        isolated(clip)
+
+
+def test_errors_are_the_sources_own_without_the_password() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    address = parse_address(f"rtsp://me:secret-word@127.0.0.1:{port}/cam")
+    errors = []
+    for source in (open_source(address), Isolated(address)):
+        with pytest.raises(SourceError) as caught, source:
+            pass
+        errors.append((caught.value.cause, str(caught.value)))
+    assert errors[0] == errors[1]
+    assert "secret-word" not in errors[1][1]
+
+
+def test_a_camera_on_the_network_also_after_a_crash(clip: Path) -> None:
+    with FakeCam([clip], user="me", password="secret-word") as fake:
+        url = fake.urls[0].replace("rtsp://", "rtsp://me:secret-word@")
+        for _ in range(2):
+            with isolated(url) as source:
+                pictures = iter(source)
+                first = next(pictures)
+                assert first.keyframe
+                assert np.ptp(first.picture.bgr()) > 100
+                assert next(pictures).captured_ns > first.captured_ns
+                assert source.pid is not None
+                os.kill(source.pid, signal.SIGABRT)
+                with pytest.raises(SourceError, match="signal 6"):
+                    list(pictures)
+        with pytest.raises(SourceError) as caught, isolated(url.replace("secret-word", "other-word")):
+            pass
+    assert caught.value.cause is Cause.AUTH
+    assert "other-word" not in str(caught.value)
+
+
+def test_who_is_held_up_is_told_what_was_overwritten(clip: Path) -> None:
+    with isolated(clip, live=True) as source:
+        pictures = iter(source)
+        first = next(pictures)
+        assert isinstance(first.picture, LazyPicture)
+
+        def overwritten() -> bool:
+            try:
+                first.picture.luma()  # type: ignore[attr-defined]
+            except Stale:
+                return True
+            return False
+
+        slots = source._slots
+        assert slots is not None
+        until(lambda: slots.holds(20))
+        assert overwritten()
+        rest = list(pictures)
+        with pytest.raises(Stale):
+            first.picture.bgr()
+    assert rest[0].skipped > 0
+    assert 1 + len(rest) + sum(captured.skipped for captured in rest) == 40
+
+
+def test_pictures_outlive_the_process(clip: Path) -> None:
+    with isolated(clip, live=True) as source:
+        captured = next(iter(source))
+    mark = read(captured.picture.bgr()).mark
+    assert mark is not None
+    assert (mark.camera, mark.frame) == (3, 0)
+
+
+# Death
+
+
+def test_a_crash_is_an_error_of_this_camera_and_entering_again_goes_on() -> None:
+    source = isolated()
+    for number in (signal.SIGSEGV, signal.SIGKILL):
+        with source:
+            pictures = iter(source)
+            captured = next(pictures)
+            assert source.pid is not None
+            os.kill(source.pid, number)
+            with pytest.raises(SourceError, match=rf"died \(signal {number:d}\)") as caught:
+                list(pictures)
+        assert caught.value.cause is Cause.CRASH
+        assert read(captured.picture.bgr()).mark is not None
+    with source:
+        assert next(iter(source)).captured_ns > captured.captured_ns
+
+
+def test_killed_at_random_instants_it_leaks_nothing_and_shows_nothing_torn() -> None:
+    luck = random.Random(7)
+    seen: list[int] = []
+    source = isolated()
+    with source:
+        next(iter(source))
+    before = held()
+    for _ in range(20):
+        with source:
+            pid = source.pid
+            assert pid is not None
+            killer = threading.Timer(luck.uniform(0, 0.05), os.kill, (pid, signal.SIGKILL))
+            killer.start()
+            with pytest.raises(SourceError, match="signal 9"):
+                watch(source, seen)
+        killer.join()
+        assert gone(pid)
+    assert seen
+    assert held() == before
+
+
+def test_killed_while_it_starts_it_leaks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, luck, begin, before = isolated(), random.Random(3), Isolated._begin, held()
+
+    def killed(self: Isolated, process: Process) -> None:
+        threading.Event().wait(luck.uniform(0, 0.1))
+        process.kill()
+        begin(self, process)
+
+    monkeypatch.setattr(Isolated, "_begin", killed)
+    for _ in range(5):
+        with pytest.raises(SourceError, match="signal 9"), source:
+            pass
+    assert held() == before
+
+
+def test_a_pipeline_loses_one_camera_for_a_moment_and_the_others_not_a_frame() -> None:
+    struck = isolated()
+    other = "synthetic:?size=320x240&fps=50&seed=2"
+    pipeline, keeper, detector = Pipeline(), Keeper(), Looker()
+    pipeline.add(Camera("struck", struck, seed=1), detector)
+    pipeline.add(Camera("other", open_source(parse_address(other))), detector)
+    pipeline.sink(keeper)
+    with pipeline:
+        for _ in range(3):
+            had = len(keeper.of("struck"))
+            until(lambda had=had: len(keeper.of("struck")) > had + 5)  # type: ignore[misc]
+            assert struck.pid is not None
+            os.kill(struck.pid, signal.SIGSEGV)
+            epoch = keeper.of("struck")[-1].frame.epoch
+            until(lambda epoch=epoch: keeper.of("struck")[-1].frame.epoch > epoch)  # type: ignore[misc]
+        camera = next(camera for camera in pipeline.stats().cameras if camera.name == "struck")
+        assert camera.reconnects[Cause.CRASH] == 3
+    assert {result.frame.epoch for result in keeper.of("other")} == {0}
+    assert struck.pid is None
+
+
+PARENT = """
+import sys, threading
+from streamer.isolation import Isolated
+from streamer.sources import parse_address
+with Isolated(parse_address(sys.argv[1])) as source:
+    for captured in source:
+        print(source.pid, flush=True)
+        threading.Event().wait()
+"""
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_no_orphan_is_left_when_the_parent_is_killed(stopped: bool) -> None:
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, CAMERA], env=environment(), stdout=subprocess.PIPE, text=True
+    )
+    with parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        if stopped:  # it cannot see that its parent is gone: the kernel ends it
+            os.kill(pid, signal.SIGSTOP)
+        parent.kill()
+    until(lambda: gone(pid), timeout_s=5)
+
+
+RUN = """
+model: {use: "tests.mine:Bright"}
+cameras: {hostile: {source: "synthetic:?size=320x240", isolation: process}}
+sinks: [{use: jsonl, path: seen.jsonl}]
+"""
+
+
+def test_a_configuration_asks_for_it_and_ctrl_c_ends_it(tmp_path: Path) -> None:
+    (tmp_path / "cameras.yaml").write_text(RUN)
+    seen = tmp_path / "seen.jsonl"
+    with started("run", tmp_path / "cameras.yaml") as process:
+        until(lambda: seen.exists() and seen.read_text().count("\n") > 3, timeout_s=20)
+        tasks = Path(f"/proc/{process.pid}/task").iterdir()
+        children = [pid for task in tasks for pid in (task / "children").read_text().split()]
+        assert len(children) == 1
+        assert "streamer.isolation.child" in Path(f"/proc/{children[0]}/cmdline").read_text()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+        assert process.returncode == 0, said
+        assert "died" not in said
+    assert gone(int(children[0]))
+
+
+# Stopping
+
+
+@contextmanager
+def silent_camera() -> Iterator[str]:
+    """It accepts and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"rtsp://127.0.0.1:{server.getsockname()[1]}/cam"
+
+
+def in_thread(target: Callable[[], None]) -> threading.Thread:
+    thread = threading.Thread(target=target)
+    thread.start()
+    return thread
+
+
+def test_stopping_ends_it_while_it_waits_for_the_camera() -> None:
+    before, causes = held(), []
+    with silent_camera() as url:
+        source = isolated(url)
+
+        def use() -> None:
+            try:
+                with source:
+                    pass
+            except SourceError as error:
+                causes.append(error.cause)
+
+        thread = in_thread(use)
+        until(lambda: source.pid is not None)
+        pid = source.pid
+        source.stop()
+        thread.join(3)
+        assert not thread.is_alive()
+        assert pid is not None
+        assert gone(pid)
+    assert causes == [Cause.ENDED]
+    assert held() == before
+    with pytest.raises(SourceError, match="stopped"), source:
+        pass
+
+
+def test_stopping_ends_the_iteration() -> None:
+    source = isolated()
+    with source:
+        for _ in source:
+            source.stop()
+    assert source.pid is None
+
+
+def test_one_that_does_not_listen_is_killed() -> None:
+    source, before = isolated(), held()
+    with source:
+        next(iter(source))
+        assert source.pid is not None
+        pid = source.pid
+        os.kill(pid, signal.SIGSTOP)
+    assert gone(pid)
+    assert held() == before
+
+
+def test_a_new_one_in_place_of_one_that_hangs() -> None:
+    first = isolated()
+    with first:
+        for _ in first:
+            assert first.pid is not None
+            os.kill(first.pid, signal.SIGSTOP)
+            with first.renew() as second:
+                assert next(iter(second)).picture.size == (320, 240)
+    with pytest.raises(SourceError, match="stopped"), first:
+        pass
+
+
+# What the process may
+
+
+def test_the_password_is_neither_in_its_arguments_nor_in_its_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("GATE_PASSWORD", "other-word")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        source = isolated(f"rtsp://me:secret-word@127.0.0.1:{server.getsockname()[1]}/cam")
+
+        def use() -> None:
+            with pytest.raises(SourceError), source:
+                pass
+
+        thread = in_thread(use)
+        connection, _ = server.accept()  # it has the address by now
+        with connection:
+            told = [Path(f"/proc/{source.pid}/{name}").read_bytes() for name in ("cmdline", "environ")]
+            source.stop()
+            thread.join(5)
+    assert b"streamer.isolation.child" in told[0]
+    for secret in (b"secret-word", b"other-word"):
+        assert all(secret not in text for text in told)
+
+
+def test_it_is_confined() -> None:
+    with isolated() as source:
+        next(iter(source))
+        limits = Path(f"/proc/{source.pid}/limits").read_text().splitlines()
+        most = {line[:26].strip(): line[26:].split()[:2] for line in limits}
+        status = Path(f"/proc/{source.pid}/status").read_text()
+        descriptors = {str(Path(f"/proc/{source.pid}/fd/{number}").readlink()) for number in (0, 1, 2)}
+        assert source.pid is not None
+        assert os.getsid(source.pid) == source.pid
+    assert most["Max core file size"] == most["Max file size"] == ["0", "0"]
+    assert most["Max data size"] == [str(1 << 30)] * 2
+    assert "NoNewPrivs:\t1" in status
+    assert descriptors == {"/dev/null"}
+
+
+def test_its_memory_is_bounded() -> None:
+    code = """
+import numpy as np
+from streamer.isolation.confinement import confine
+confine()
+held = []
+try:
+    while True:
+        held.append(np.empty(64 << 20, np.uint8))
+except MemoryError:
+    print(len(held) * 64)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True
+    )
+    assert 512 <= int(done.stdout) <= 1024
+
+
+# The other side of the socket, played here
+
+
+class Played:
+    """A process that is none: `plays` has its end of the socket, in a thread of its own."""
+
+    def __init__(self, plays: Callable[[Channel], None]) -> None:
+        ours, theirs = socket.socketpair()
+        self.channel, self.pid = Channel(ours), 0
+        self._thread = in_thread(lambda: self._play(Channel(theirs), plays))
+
+    def _play(self, channel: Channel, plays: Callable[[Channel], None]) -> None:
+        job(channel.receive() or b"")
+        try:
+            plays(channel)
+        except OSError:
+            pass
+        finally:
+            channel.close()
+
+    def hang_up(self) -> None:
+        self.channel.hang_up()
+
+    def end(self) -> int:
+        self.hang_up()
+        self._thread.join()
+        self.channel.close()
+        return -9
+
+
+@pytest.fixture
+def plays(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Channel], None]], Isolated]:
+    def made(script: Callable[[Channel], None]) -> Isolated:
+        monkeypatch.setattr("streamer.isolation.source.Process", lambda: Played(script))
+        return isolated()
+
+    return made
+
+
+Plays = Callable[[Callable[[Channel], None]], Isolated]
+
+
+def handing_over(captured: Iterable[Captured]) -> Callable[[Channel], None]:
+    def script(channel: Channel) -> None:
+        channel.send(encode(Opened()))
+        outbox = child._Outbox(channel)
+        for one in captured:
+            outbox.hand_over(one)
+        channel.send(encode(Ended()))
+
+    return script
+
+
+def test_every_field_of_captured_travels(plays: Plays) -> None:
+    sent = [
+        Captured(picture(), 5, None, None, False, 0, False, False),
+        Captured(picture(), 2**60, -3, 2**62, True, 7, True, True),
+        Captured(picture(), 1, 2**70, -(2**70)),  # a camera's nonsense
+    ]
+    with plays(handing_over(sent)) as source:
+        came = list(source)
+    names = [field.name for field in dataclasses.fields(Captured) if field.name != "picture"]
+    assert set(names) <= set(Shot.__struct_fields__)
+    for before, after in zip(sent[:2], came, strict=False):
+        assert {name: getattr(before, name) for name in names} == {
+            name: getattr(after, name) for name in names
+        }
+    assert (came[2].pts_ns, came[2].source_ns) == (None, None)
+
+
+def test_another_size_in_mid_stream(plays: Plays) -> None:
+    sizes = [(16, 12), (640, 480), (16, 12), (1280, 720), (641, 479)]
+    pictures = [Captured(picture(size, number), number) for number, size in enumerate(sizes)]
+    with plays(handing_over(pictures)) as source:
+        for number, captured in enumerate(source):
+            assert captured.picture.size == sizes[number]
+            pixels = captured.picture.bgr()
+            assert pixels.shape == (*sizes[number][::-1], 3)
+            assert (pixels == number).all()
+    assert number == 4
+
+
+SMALL = Form("yuv420p", 64, 48)
+
+
+def shot(number: int = 1, form: Form = SMALL) -> bytes:
+    return encode(Shot(number, form, 0, None, None, False, 0, False, False))
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [b"\xc1"],
+        [b""],
+        [encode("hello")],
+        [encode(["Shot", 1])],
+        [encode(["Shot", -1, ["gray", 64, 48], 0, None, None, False, 0, False, False])],
+        [shot()],
+        [encode(Opened())],
+        [encode(Room(64 * 48)), shot()],
+        [encode(Room(64 * 48)), shot(form=Form("rgb24", 64, 48))],
+        [encode(Room(64 * 48)), shot(form=Form("gray", 16_384, 16_384))],
+        [encode(Room(2**40))],
+        [encode(Failed(Cause.NETWORK, "x" * 2001))],
+    ],
+)
+def test_nonsense_from_the_process_is_an_error_of_this_camera(plays: Plays, messages: list[bytes]) -> None:
+    def script(channel: Channel) -> None:
+        channel.send(encode(Opened()))
+        for message in messages:
+            channel.send(message)
+            if message.startswith(encode(Room(1))[:5]):
+                os.close(channel.receive_descriptor())
+
+    before = held()
+    with pytest.raises(SourceError, match=r"makes no sense|no shared memory"), plays(script) as source:
+        list(source)
+    assert held() == before
+
+
+def test_a_message_that_is_too_long_is_not_waited_for(plays: Plays) -> None:
+    def script(channel: Channel) -> None:
+        channel.send(encode(Opened()))
+        channel.socket.sendall(b"\xff\xff\xff\x7f")
+        channel.receive()
+
+    with pytest.raises(SourceError, match="a message of"), plays(script) as source:
+        list(source)
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "text"),
+    [
+        (MemoryError(), Cause.CODEC, "more memory than 1024 MiB"),
+        (RuntimeError("rtsp://me:secret-word@host"), Cause.CRASH, r"RuntimeError in test_isolation.py:\d+"),
+        (SourceError(Cause.SILENCE, "secret-word"), Cause.SILENCE, r"\*\*\*"),
+        (ConfigError("me:secret-word"), Cause.CRASH, r"\*\*\*"),
+    ],
+)
+def test_what_fails_in_the_process_is_told_without_the_password(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, cause: Cause, text: str
+) -> None:
+    def opened(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(child, "open_source", opened)
+    ours, theirs = (Channel(end) for end in socket.socketpair())
+    address = parse_address("rtsp://me:secret-word@192.0.2.1/cam")
+    asked = Job(address.kind, address.text, address.redacted, address.name, True, "tcp")
+    child._work(asked, theirs)
+    told = ours.receive()
+    ours.close()
+    theirs.close()
+    failed = msgspec.msgpack.decode(told or b"", type=Failed)
+    assert failed.cause is cause
+    with pytest.raises(AssertionError, match=text):
+        raise AssertionError(failed.text)
+    assert "secret-word" not in failed.text
