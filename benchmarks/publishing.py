@@ -127,7 +127,7 @@ def ours(curve: bool) -> Figures:
     with Publisher("tcp://127.0.0.1:*", curve=keys) as publisher:
         nobody = rate(lambda: publisher.write(one))
         with reading(publisher.address, *((server, client_secret, client) if curve else ())) as reader:
-            while publisher._wanted("gate") is None:  # until the subscription is there
+            while publisher._wanted(topic("det", "gate")) is None:  # until the subscription is there
                 assert publisher._socket is not None
                 publisher._hear(publisher._socket)
             found = arriving(lambda: publisher.write(one), reader)

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import stat
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -30,15 +31,16 @@ BT709 = 1  # of ITU-T H.273: what players take for granted at these sizes
 
 
 class Film:
-    """Used in one thread. All methods raise SinkError."""
+    """Used in one thread. All methods raise SinkError; after that nothing but `give_up` is of use."""
 
     def __init__(self, path: Path, size: tuple[int, int]) -> None:
         self.size = size  # width and height of what comes in; the film's own is even
-        self._path = path
+        self.path = path
         self._first_ns: int | None = None
         self._last_pts = -1
         self._keyframe_pts: int | None = None
         self._failed = False
+        self._whole = 0  # bytes up to the end of the last fragment that is in the file
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._claim = _claimed(path)
@@ -48,6 +50,8 @@ class Film:
             self._container = av.open(str(path), "w", format="mp4", container_options=CONTAINER)
             self._stream = self._container.add_stream("libx264", options=CODEC)
         except (av.FFmpegError, OSError) as error:
+            if os.fstat(self._claim).st_size == 0:  # else it is somebody's film of before
+                path.unlink(missing_ok=True)
             os.close(self._claim)
             raise self._failure(error) from error
         assert isinstance(self._stream, VideoStream)
@@ -71,9 +75,20 @@ class Film:
         if self._keyframe_pts is None or pts - self._keyframe_pts >= KEYFRAME_EVERY:
             frame.pict_type, self._keyframe_pts = PictureType.I, pts
         try:
-            self._container.mux(self._stream.encode(frame))
+            for packet in self._stream.encode(frame):
+                self._container.mux(packet)
+                if packet.is_keyframe and pts:  # the fragment before it went out
+                    self._whole = os.fstat(self._claim).st_size
         except (av.FFmpegError, OSError) as error:
             raise self._failure(error) from error
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the file is still where it was begun, and nobody has moved or deleted it."""
+        try:
+            return os.path.samestat(self.path.stat(), os.fstat(self._claim))
+        except OSError:
+            return False
 
     def close(self) -> None:
         """Finish the file, once; then it does nothing."""
@@ -82,20 +97,35 @@ class Film:
         try:
             if not self._failed:  # FFmpeg crashes when it is flushed into a file that refused its header
                 self._container.mux(self._stream.encode())
-        except (av.FFmpegError, OSError) as error:
-            raise self._failure(error) from error
-        finally:
-            self._close_container()
-
-    def _close_container(self) -> None:
-        try:
             self._container.close()
         except (av.FFmpegError, OSError) as error:
             raise self._failure(error) from error
         finally:
-            # Its number may be another thread's file by the time that somebody closes it again.
-            claim, self._claim = self._claim, -1
-            os.close(claim)
+            self._leave()
+
+    def give_up(self) -> bool:
+        """Close a film that cannot be written on: what is whole can be played. False where nothing is."""
+        self._failed = True
+        with suppress(SinkError):
+            self.close()
+        return self._whole > 0
+
+    def _leave(self) -> None:
+        with suppress(av.FFmpegError, OSError):  # it has said so before
+            self._container.close()
+        if self._failed:
+            with suppress(OSError):  # a disk that takes nothing back either
+                self._cut()
+        # Its number may be another thread's file by the time that somebody closes it again.
+        claim, self._claim = self._claim, -1
+        os.close(claim)
+
+    def _cut(self) -> None:
+        """Take away the fragment that did not get in whole; and the file, where it has no other."""
+        if self._whole:
+            os.ftruncate(self._claim, self._whole)
+        elif self.in_place:
+            self.path.unlink()
 
     def _set_up(self, stream: VideoStream) -> None:
         stream.width, stream.height = (side + side % 2 for side in self.size)
@@ -107,7 +137,7 @@ class Film:
 
     def _failure(self, error: OSError | av.FFmpegError) -> SinkError:
         self._failed = True
-        return SinkError(f"{self._path} cannot be written: {(error.strerror or str(error)).lower()}")
+        return SinkError(f"{self.path} cannot be written: {(error.strerror or str(error)).lower()}")
 
 
 def _claimed(path: Path) -> int:

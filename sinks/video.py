@@ -2,6 +2,8 @@
 
 import os
 import tempfile
+import time
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -9,7 +11,7 @@ from typing import Self
 
 from sinks.encoding import Film
 from sinks.overlay import draw
-from streamer.errors import ConfigError, SinkError
+from streamer.errors import ConfigError, SinkError, Unwritten
 from streamer.frame import Frame
 from streamer.result import Result
 from streamer.wire import WallClock
@@ -20,13 +22,19 @@ CAMERA = "{camera}"
 # writes a wrong one and says nothing (seen with PyAV 18.1).
 LONGEST_GAP_NS = 6 * 3600 * 1_000_000_000
 
+# Before the next try with a camera whose film failed, seconds; and what must fit on the disk then, bytes.
+FIRST_S, LONGEST_S = 0.1, 0.5
+ROOM = 1 << 18
+
 
 class AnnotatedVideo:
     """Writes H.264 in MP4, one file per camera, with the frames' own time stamps.
 
     `{camera}` in the path stands for the camera's name. A change of the picture's size, or six hours
     without a frame, begins another file: `gate.mp4`, `gate-2.mp4`, or the next number that is
-    free. A file that a kill cut off can be played up to its last two seconds. Raises SinkError.
+    free. So does a film that could not be written on, as soon as there is room again; the others go on.
+    A file that a kill or a full disk cut off can be played up to its last two seconds.
+    Raises SinkError, and Unwritten where only one camera's film fails.
     """
 
     takes = Result
@@ -40,6 +48,7 @@ class AnnotatedVideo:
         self._films: dict[str, Film] = {}
         self._last_ns: dict[str, int] = {}
         self._begun: set[Path] = set()
+        self._broken: dict[str, Broken] = {}
 
     def __enter__(self) -> Self:
         """Make the folder, and see that it can be written."""
@@ -70,31 +79,55 @@ class AnnotatedVideo:
             except SinkError as failure:
                 failures.append(failure)
         self._films.clear()
+        self._broken.clear()
         if failures and error is None:
             raise failures[0]
 
     def write(self, result: Result) -> None:
-        """Draw and encode one result."""
+        """Draw and encode one result. Raises Unwritten; the other cameras' films go on."""
         frame = result.frame
-        film = self._films.get(frame.camera)
-        gap_ns = frame.scene_ns - self._last_ns.get(frame.camera, frame.scene_ns)
-        if film is None or film.size != frame.size or gap_ns > LONGEST_GAP_NS:
-            film = self._next_film(frame, film)
-        film.write(draw(frame.picture.bgr(), result.detections, caption=caption(frame)), frame.scene_ns)
+        broken = self._broken.get(frame.camera)
+        if broken is not None and time.monotonic() < broken.again_s:
+            raise Unwritten(broken.why)
+        try:
+            pixels = draw(frame.picture.bgr(), result.detections, caption=caption(frame))
+        except Exception as error:  # somebody else's picture: overwritten meanwhile, or not to be decoded
+            raise Unwritten(f"video: a picture of {frame.camera} cannot be read: {error}") from error
+        try:
+            self._film_for(frame, again=broken is not None).write(pixels, frame.scene_ns)
+        except SinkError as error:
+            self._give_up(frame.camera)
+            pause_s = FIRST_S if broken is None else min(2 * broken.pause_s, LONGEST_S)
+            self._broken[frame.camera] = Broken(str(error), pause_s, time.monotonic() + pause_s)
+            raise Unwritten(str(error)) from error
+        self._broken.pop(frame.camera, None)
         self._last_ns[frame.camera] = frame.scene_ns
 
-    def _next_film(self, frame: Frame, before: Film | None) -> Film:
-        if before is not None:
+    def _film_for(self, frame: Frame, *, again: bool) -> Film:
+        film = self._films.get(frame.camera)
+        gap_ns = frame.scene_ns - self._last_ns.get(frame.camera, frame.scene_ns)
+        if film is not None and film.size == frame.size and gap_ns <= LONGEST_GAP_NS and film.in_place:
+            return film
+        if film is not None:
             del self._films[frame.camera]  # whatever happens now, it is not closed again
-            before.close()
+            film.close()
         elif self._films and CAMERA not in self._path:
             first = next(iter(self._films))
             raise SinkError(
                 f"{self._path} cannot hold both {first} and {frame.camera}: write {CAMERA} into the path"
             )
-        film = Film(self._free(Path(self._path.replace(CAMERA, frame.camera))), frame.size)
+        path = self._free(Path(self._path.replace(CAMERA, frame.camera)))
+        if again:
+            _find_room(path.parent)
+        film = Film(path, frame.size)
+        self._begun.add(path)
         self._films[frame.camera] = film
         return film
+
+    def _give_up(self, camera: str) -> None:
+        film = self._films.pop(camera, None)
+        if film is not None and not film.give_up():
+            self._begun.discard(film.path)  # nothing of it is left: the name is free again
 
     def _free(self, path: Path) -> Path:
         """The path, or with the first number that is free: gate-2 may be a camera, or a recording."""
@@ -102,8 +135,28 @@ class AnnotatedVideo:
         while path in self._begun or (part > 1 and path.exists()):
             part += 1
             path = path.with_stem(f"{stem}-{part}")
-        self._begun.add(path)
         return path
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A camera whose film cannot be written: why, and when that is tried again (monotonic)."""
+
+    why: str  # no exception: raised again and again, it would hold on to each picture
+    pause_s: float
+    again_s: float
+
+
+def _find_room(folder: Path) -> None:
+    """Raise SinkError where there is no room for a second of film: its header alone would always fit."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+            room = file.write(bytes(ROOM)) == ROOM
+    except OSError as error:
+        raise SinkError(f"{folder} cannot be written: {(error.strerror or str(error)).lower()}") from error
+    if not room:
+        raise SinkError(f"{folder} cannot be written: no space left on device")
 
 
 def caption(frame: Frame) -> str:

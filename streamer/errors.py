@@ -65,5 +65,13 @@ class SinkError(FreshframeError, RuntimeError):
     """A sink cannot be opened or written."""
 
 
+class Unwritten(SinkError):
+    """One result that a sink could not write, of one camera: the sink itself goes on and need not be left."""
+
+
+class SinkGone(SinkError):
+    """Whoever a sink writes for has gone for good; trying again is useless."""
+
+
 class AssetError(FreshframeError, RuntimeError):
     """A file of the catalogue is not there, cannot be fetched, or is not what it should be."""

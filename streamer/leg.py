@@ -4,15 +4,22 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import Any
 
+from streamer.arrears import Arrears
 from streamer.clock import Clock
 from streamer.contracts import Sink
-from streamer.errors import ConfigError, FreshframeError, SinkError
+from streamer.errors import ConfigError, FreshframeError, SinkError, SinkGone, Unwritten
+from streamer.health import Health
+from streamer.lane import Taken
+from streamer.outage import Outages
 from streamer.result import Result
 from streamer.ring import Exhausted, Ring, Writer
 
 _log = logging.getLogger("freshframe")
+
+HEALTHS = 8  # of one camera that may wait: changes come in ones and twos
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,58 +35,76 @@ class Leg:
 
     Live cameras lose their oldest results where the sink is slow, so that it gets the newest; a sink
     that keeps a record says in `backlog` how many may wait for it. Results of recordings are never
-    dropped (their number in flight is bounded where they enter).
+    dropped while the sink works (their number in flight is bounded where they enter).
     """
 
-    def __init__(self, sink: Sink[Result], name: str, *, required: bool, clock: Clock) -> None:
+    def __init__(self, sink: Sink[Any], name: str, *, required: bool, clock: Clock) -> None:
         self.name = name
         self.required = required
         self.opened = threading.Event()  # entered, or failed to
-        self.error: FreshframeError | None = None
+        self.left = False
+        self.error: FreshframeError | None = None  # what ended it
         self.written = 0
+        takes = takes_of(sink, name)
+        self.wants_results, self.wants_health = Result in takes, Health in takes
         backlog = getattr(sink, "backlog", 1)
         if not isinstance(backlog, int) or backlog < 1:
             raise ConfigError(f"sink {name}: its backlog is {backlog!r}; allowed is a whole number above 0")
         self.backlog = backlog
+        self.outages = Outages(name, clock)
         self._sink = sink
-        self._ring: Ring[Delivery] = Ring(clock, reason="sink", carried=lambda item: item.result.dropped)
-        self._lanes: dict[str, Writer[Delivery]] = {}
+        self._clock = clock
+        self._ring: Ring[Delivery | Health] = Ring(clock, reason="sink", carried=_account)
+        self._lanes: dict[str, Writer[Delivery | Health]] = {}
+        self._health: dict[str, Writer[Delivery | Health]] = {}
+        self._busy_ns = 0  # since when the sink is at something; 0: it waits for us
+        self._arrears = Arrears()
+        self._on_failed: Callable[[FreshframeError], None] = _log.warning
+        self._bugs: set[type[Exception]] = set()
 
     def open_lane(self, camera: str, *, depth: int) -> None:
-        """Make room for a camera's results, before anything runs."""
-        self._lanes[camera] = self._ring.writer(depth=depth, live=True)
+        """Make room for what a camera brings, before anything runs."""
+        if self.wants_results:
+            self._lanes[camera] = self._ring.writer(depth=depth, live=True)
+        if self.wants_health:
+            self._health[camera] = self._ring.writer(depth=HEALTHS, live=True)
 
     def put(self, delivery: Delivery) -> None:
         """Hand a result over; never waits. Analysis thread only."""
         if not self._lanes[delivery.result.frame.camera].put(delivery):
             delivery.done()
 
+    def tell(self, health: Health) -> None:
+        """Hand a camera's health over, where it is wanted; never waits. Any thread."""
+        if self.wants_health:
+            self._health[health.camera].put(health)
+
     def close(self) -> None:
         """No more results; those that are there are still written."""
         for lane in self._lanes.values():
             lane.close()
 
+    def hush(self, camera: str) -> None:
+        """No more health of this camera."""
+        if self.wants_health:
+            self._health[camera].close()
+
     def abandon(self) -> None:
         """What has not been written by now never will be, not even when a sink that hangs wakes."""
-        for delivery in self._ring.leave():
-            delivery.done()
+        for item in self._ring.leave():
+            if isinstance(item, Delivery):
+                item.done()
 
-    def run(self, on_left: Callable[["Leg"], None]) -> None:
-        """Enter the sink, write until the results end, leave it. A failure detaches this leg only."""
-        try:
-            with self._sink:
-                self.opened.set()
-                self._write_all()
-        except Exception as error:
-            self.error = self._said(error)
-        finally:
-            if self.error is None and not self._ring.exhausted:
-                self.error = SinkError(
-                    f"sink {self.name} hid its own failure: its __exit__ must not return True"
-                )
-            self.abandon()
-            self.opened.set()
-            on_left(self)
+    @property
+    def why(self) -> str:
+        """Why it does not work now, or what ended it."""
+        return str(self.error or self.outages.error or "")
+
+    @property
+    def stuck_s(self) -> float:
+        """How long the sink has been at one single thing."""
+        since_ns = self._busy_ns
+        return (self._clock.now_ns() - since_ns) / 1e9 if since_ns else 0.0
 
     @property
     def dropped(self) -> Mapping[str, int]:
@@ -87,9 +112,64 @@ class Leg:
         total: Counter[str] = Counter()
         for lane in self._lanes.values():
             total.update(lane.dropped)
+        if self._arrears.lost:
+            total["sink"] += self._arrears.lost
         return total
 
+    @property
+    def health_dropped(self) -> int:
+        """Healths that this sink did not get: newer ones came first."""
+        lost = sum(sum(lane.dropped.values()) for lane in self._health.values())
+        return lost + self._arrears.health_lost
+
+    def run(
+        self, on_failed: Callable[["Leg", FreshframeError], None], on_left: Callable[["Leg"], None]
+    ) -> None:
+        """Enter the sink, write until the items end, leave it; where it fails, again until it works.
+
+        `on_failed` is told of a failure that will be tried again, `on_left` of the end.
+        """
+        self._on_failed = lambda error: on_failed(self, error)
+        try:
+            while (failure := self._one_entry()) is not None:
+                final = self.required or isinstance(failure, SinkGone) or not self.opened.is_set()
+                if final or self._ring.exhausted:
+                    self.error = failure
+                    self.outages.count += 1
+                    break
+                self.outages.failed(None, failure, self._on_failed)
+                if not self._wait():
+                    break
+        finally:
+            while (item := self._arrears.next_held()) is not None:
+                if isinstance(item, Result):
+                    self._lose(item)
+            self.error = self.error or self.outages.error
+            self.abandon()
+            self.left = True
+            self.opened.set()
+            on_left(self)
+
+    def _one_entry(self) -> FreshframeError | None:
+        """Enter the sink, write, leave it. Returns why that broke off before the end of the items."""
+        self._busy_ns = self._clock.now_ns()
+        try:
+            with self._sink:
+                self.opened.set()
+                self._write_all()
+                self._busy_ns = self._clock.now_ns()
+        except Exception as error:
+            return self._said(error)
+        finally:
+            self._busy_ns = 0
+        if not self._ring.exhausted:
+            return SinkError(f"sink {self.name} hid its own failure: its __exit__ must not return True")
+        return None
+
     def _write_all(self) -> None:
+        while (held := self._arrears.next_held()) is not None:
+            self._write(held)
+        self._busy_ns = 0
         while True:
             try:
                 taken = self._ring.take()
@@ -97,20 +177,84 @@ class Leg:
                 return
             if taken is None:
                 continue
-            delivery = taken.item
-            result = delivery.result
-            if taken.lost:
-                result = replace(result, dropped=dict(Counter(result.dropped) + Counter(taken.lost)))
+            item = taken.item
+            if isinstance(item, Health):
+                self._write(item)
+                continue
             try:
-                self._sink.write(result)
-                self.written += 1
+                self._write(self._arrears.whole(item.result, taken.lost))
             finally:
                 taken.done()
-                delivery.done()
+                item.done()
+
+    def _write(self, item: Result | Health) -> None:
+        self._busy_ns = self._clock.now_ns()
+        try:
+            self._sink.write(item)
+        except Exception as error:
+            if isinstance(item, Result):
+                self._lose(item)
+            if self.required or not isinstance(error, Unwritten):
+                raise
+            camera = item.frame.camera if isinstance(item, Result) else item.camera
+            self.outages.failed(camera, error, self._on_failed)
+        else:
+            if isinstance(item, Result):
+                self.written += 1
+                if self.outages:
+                    self.outages.works(item.frame.camera)
+            elif self.outages and not self.wants_results:
+                self.outages.works(item.camera)
+        self._busy_ns = 0
+
+    def _wait(self) -> bool:
+        """Until the next try; what comes meanwhile passes by, but for the newest. False: that was the end."""
+        deadline_ns = self._clock.now_ns() + round(self.outages.pause_s() * 1e9)
+        try:
+            while (left_ns := deadline_ns - self._clock.now_ns()) > 0:
+                taken = self._ring.take(left_ns / 1e9)
+                if taken is not None:
+                    self._pass_by(taken)
+        except Exhausted:
+            return False
+        return True
+
+    def _pass_by(self, taken: Taken[Delivery | Health]) -> None:
+        item = taken.item
+        if isinstance(item, Health):
+            self._arrears.hold_health(item)
+            return
+        if self._arrears.hold(item.result, taken.lost) is not None:
+            self.outages.lost(item.result.frame.camera)
+        taken.done()
+        item.done()
+
+    def _lose(self, result: Result) -> None:
+        self._arrears.lose(result)
+        self.outages.lost(result.frame.camera)
 
     def _said(self, error: Exception) -> FreshframeError:
         if isinstance(error, FreshframeError):
             return error
-        if not isinstance(error, OSError):
+        if not isinstance(error, OSError) and type(error) not in self._bugs:
+            self._bugs.add(type(error))  # once is enough, it is tried again for ever
             _log.error("sink %s failed in a way of its own", self.name, exc_info=error)
         return SinkError(f"sink {self.name}: {type(error).__name__}: {error}")
+
+
+def takes_of(sink: Sink[Any], name: str) -> tuple[type, ...]:
+    """What a sink wants. Raises ConfigError where nobody makes that."""
+    takes = getattr(sink, "takes", None)
+    wanted = takes if isinstance(takes, tuple) else (takes,)
+    strange = [kind for kind in wanted if kind not in (Result, Health)] if wanted else [takes]
+    if strange:
+        what = getattr(strange[0], "__name__", strange[0])
+        raise ConfigError(
+            f"sink {name} takes {what}; allowed: Result, Health, or both (a tuple); nothing else is made"
+        )
+    return wanted
+
+
+def _account(item: Delivery | Health) -> Mapping[str, int]:
+    """What a result that is dropped on its way answers for."""
+    return item.result.dropped if isinstance(item, Delivery) else {}

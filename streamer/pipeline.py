@@ -2,11 +2,12 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
+from streamer.account import camera_stats, sink_stats
 from streamer.announcer import Announcer
 from streamer.camera import Camera
 from streamer.clock import Clock, MonotonicClock
@@ -14,9 +15,8 @@ from streamer.contracts import Detector, Sink
 from streamer.errors import ConfigError, FreshframeError, SinkError
 from streamer.kinds import helpers
 from streamer.leg import Leg
-from streamer.result import Result
 from streamer.sources.names import check_name
-from streamer.stats import CameraStats, SinkStats, Stats, added, percentile_ms
+from streamer.stats import Stats
 from streamer.threads import Threads
 from streamer.wired import Wired
 
@@ -24,6 +24,7 @@ _log = logging.getLogger("freshframe")
 
 # Ctrl-C ends within two seconds; a thread that hangs in native code longer than this is given up.
 STOP_S = 1.2
+LAST_WORDS_S = 0.6  # of it, for the cameras to say that they have ended
 FLUSH_S = 0.2  # for the sinks to close, where a device hangs
 SINKS_OPEN_S = 15.0
 
@@ -38,15 +39,16 @@ class Pipeline:
 
     Cameras that share a detector share its batches; detectors on the same device share a worker.
     `stop`, `stats` and `wait` may be called from any thread, the rest from the one that runs it.
-    `on_status` is told of each change of a camera's state, in that camera's thread; by default they are
-    logged under "freshframe".
+    `on_status` is told of each change of a camera's status, in a thread of that camera's; by default they
+    are logged under "freshframe", and what is wrong with its pictures too.
     """
 
     def __init__(
         self, *, on_status: Callable[[Camera], None] | None = None, clock: Clock | None = None
     ) -> None:
         self._clock = clock or MonotonicClock()
-        self._on_status = on_status or Announcer()
+        self._announcer = Announcer()
+        self._on_status = on_status or self._announcer
         self._cameras: dict[str, tuple[Camera, Detector]] = {}
         self._legs: list[Leg] = []
         self._wired: Wired | None = None
@@ -61,13 +63,13 @@ class Pipeline:
             raise ConfigError(f"there are two cameras called {camera.name!r}: names must be unique")
         self._cameras[camera.name] = (camera, detector)
 
-    def sink(self, sink: Sink[Result], name: str | None = None, *, required: bool = False) -> None:
-        """Send results to a sink. One that is `required` ends the run when it fails."""
+    def sink(self, sink: Sink[Any], name: str | None = None, *, required: bool = False) -> None:
+        """Send results, health or both to a sink, whichever it takes.
+
+        One that fails is left and entered again until it works; one that is `required` ends the run.
+        Raises ConfigError where it takes something else.
+        """
         name = name or type(sink).__name__
-        takes = getattr(sink, "takes", None)
-        if takes is not Result:
-            what = getattr(takes, "__name__", takes)
-            raise ConfigError(f"sink {name} takes {what}; allowed: Result, nothing else is made so far")
         self._legs.append(Leg(sink, name, required=required, clock=self._clock))
 
     def run(self, for_s: float | None = None) -> None:
@@ -95,6 +97,7 @@ class Pipeline:
         except BaseException:
             for leg in self._legs:
                 leg.close()
+            self._hush(self._cameras)
             self.__exit__(None, None, None)
             raise
         return self
@@ -107,7 +110,9 @@ class Pipeline:
             return
         self._ended = True
         self.stop()
-        self._threads.join(STOP_S)
+        self._threads.join(LAST_WORDS_S)
+        self._hush(self._cameras)  # of a camera that still runs nobody waits to hear how it ends
+        self._threads.join(STOP_S - LAST_WORDS_S)
         if self._threads.given_up and self._wired is not None:
             # Whoever hangs can't speak when it wakes, and the sinks close without it.
             for writer in self._wired.results.values():
@@ -138,45 +143,14 @@ class Pipeline:
         wired = self._wired
         if wired is None:
             return Stats([], [], ready=False)
-        cameras = [self._camera_stats(camera, wired) for camera, _ in self._cameras.values()]
-        sinks = [SinkStats(leg.name, leg.written, leg.dropped, str(leg.error or "")) for leg in self._legs]
+        cameras = [camera_stats(camera, wired) for camera, _ in self._cameras.values()]
+        sinks = [sink_stats(leg) for leg in self._legs]
         return Stats(cameras, sinks, ready=all(worker.ready for worker, _, _ in wired.workers.values()))
-
-    def _camera_stats(self, camera: Camera, wired: Wired) -> CameraStats:
-        passed = wired.analysis.passed[camera.name]
-        # What is further down is read first, so that a frame on its way is never counted twice.
-        processed = passed.processed
-        dropped = added(
-            wired.results[camera.name].dropped,
-            wired.worker_of[camera.name].failures.of(camera.name),
-            wired.worker_of[camera.name].unprepared.of(camera.name),
-            wired.lanes[camera.name].dropped,
-        )
-        ages_ns = list(passed.ages_ns)
-        seen = passed.latest
-        objects: dict[str, int] = {}
-        if seen is not None:
-            for class_id in seen.class_id.tolist():
-                objects[seen.labels[class_id]] = objects.get(seen.labels[class_id], 0) + 1
-        return CameraStats(
-            name=camera.name,
-            status=camera.status,
-            epoch=camera.epoch,
-            captured=camera.captured,
-            processed=processed,
-            dropped=dropped,
-            age_p50_ms=percentile_ms(ages_ns, 0.50),
-            age_p99_ms=percentile_ms(ages_ns, 0.99),
-            objects=objects,
-            failed=camera.error is not None,
-            live=camera.source.live,
-            reconnects=dict(camera.reconnects),
-        )
 
     def _open_sinks(self) -> None:
         """Every sink must open before a camera is touched: an unwritable output is an error at the start."""
         for leg in self._legs:
-            self._threads.start(f"sink {leg.name}", partial(leg.run, self._leg_left))
+            self._threads.start(f"sink {leg.name}", partial(leg.run, self._leg_failed, self._leg_left))
         deadline = time.monotonic() + SINKS_OPEN_S
         for leg in self._legs:
             if not leg.opened.wait(max(0.0, deadline - time.monotonic())):
@@ -193,15 +167,45 @@ class Pipeline:
                 self._threads.start(f"prepare {device} +{number + 1}", worker.help)
             self._threads.start(f"infer {device}", partial(worker.infer, detectors, out))
         for name, (camera, _) in self._cameras.items():
-            self._threads.start(f"camera {name}", partial(camera.run, wired.lanes[name], self._on_status))
+            self._threads.start(f"camera {name}", partial(self._look_after, camera, wired))
+
+    def _look_after(self, camera: Camera, wired: Wired) -> None:
+        """A camera's thread: its loop, and all that is to be said of it."""
+        try:
+            camera.run(wired.lanes[camera.name], partial(self._tell, wired))
+        finally:
+            self._hush([camera.name])
+
+    def _tell(self, wired: Wired, camera: Camera) -> None:
+        """Something of a camera has changed, or should be said once more. A thread of that camera's."""
+        health, news = wired.checkups[camera.name].of(camera)
+        for leg in self._legs:
+            leg.tell(health)
+        if self._on_status is self._announcer:
+            self._announcer.pictures(health)
+        if news:
+            self._on_status(camera)
+
+    def _hush(self, cameras: Iterable[str]) -> None:
+        if self._wired is not None:
+            for leg in self._legs:
+                for camera in cameras:
+                    leg.hush(camera)
+
+    def _leg_failed(self, leg: Leg, error: FreshframeError) -> None:
+        """A sink does not work, and is tried again."""
+        if any(not other.why for other in self._legs if other is not leg):
+            _log.warning("%s; the others run on, and it is tried again", error)
+        else:
+            _log.error("%s; no sink works now, what is seen gets nowhere; it is tried again", error)
 
     def _leg_left(self, leg: Leg) -> None:
-        """A sink has gone. When it was required, or the last one, the close runs upstream."""
+        """A sink has gone. When it was required, or the last one and no other works, that ends the run."""
         if leg.error is None or not self._started:
             return  # where it could not even be opened, `__enter__` says so
-        if leg.required or all(other.error is not None for other in self._legs):
+        if leg.required or all(other.left and other.error is not None for other in self._legs):
             self._fail(leg.error)
-        else:
+        elif not leg.outages:  # not said yet
             _log.warning("%s; the others run on", leg.error)
 
     def _fail(self, error: BaseException) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from streamer.errors import Cause
+from streamer.frame import Quality
 from streamer.status import Status
 
 
@@ -25,6 +26,9 @@ class CameraStats:
     live: bool  # its old frames are dropped; False: every frame counts
     failed: bool  # a recording that could not be read to its end
     reconnects: Mapping[Cause, int] = field(default_factory=dict)  # connections that were lost or given up
+    quality: Quality = Quality.FINE  # what is wrong with its pictures now
+    given_up: int = 0  # threads that hung in native code and were left behind
+    away_s: float = 0.0  # how long it was not live, since it first was
 
     @property
     def in_flight(self) -> int:
@@ -34,12 +38,14 @@ class CameraStats:
 
 @dataclass(frozen=True, slots=True)
 class SinkStats:
-    """One sink's account; `why` says what it died of."""
+    """One sink's account; `why` says why it does not work now, or what it died of."""
 
     name: str
-    written: int
+    written: int  # results
     dropped: Mapping[str, int]
     why: str
+    failures: int = 0  # times that it stopped working
+    stuck_s: float = 0.0  # how long it has been at one single thing
 
 
 @dataclass(frozen=True, slots=True)

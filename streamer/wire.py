@@ -14,9 +14,12 @@ import msgspec
 import numpy as np
 
 from streamer.errors import FreshframeError
+from streamer.health import Health
 from streamer.result import Result
+from streamer.sources.redaction import redact
 
 SCHEMA: Literal["freshframe.detections/1"] = "freshframe.detections/1"
+HEALTH_SCHEMA: Literal["freshframe.health/1"] = "freshframe.health/1"
 Encoding = Literal["json", "msgpack"]
 
 # One for each start of the process: a track is known by session, camera, epoch and number.
@@ -24,6 +27,7 @@ SESSION = secrets.token_hex(4)
 
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Name = Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{1,64}\Z")]
 
 
 class MessageError(FreshframeError, ValueError):
@@ -66,7 +70,7 @@ class DetectionsMessage(msgspec.Struct, frozen=True, kw_only=True):
 
     schema: Literal["freshframe.detections/1"]
     session: str
-    camera: Annotated[str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_-]{1,64}\Z")]
+    camera: Name
     epoch: Count
     seq: Count  # per session and camera, gap-free at the publisher
     frame: Count  # as decoded: gaps are frames dropped anywhere before
@@ -85,6 +89,30 @@ class DetectionsMessage(msgspec.Struct, frozen=True, kw_only=True):
     dropped: dict[str, Count]
     quality: list[str]
     detections: list[Thing]
+
+
+class HealthMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """How one camera is: whole each time, so that the newest says it all. Times are Unix seconds."""
+
+    schema: Literal["freshframe.health/1"]
+    session: str
+    camera: Name
+    epoch: Annotated[int, msgspec.Meta(ge=-1, le=2**63 - 1)]  # -1 before the first picture
+    seq: Count  # of this camera's health messages
+    time: float
+    state: str  # of streamer.status.State
+    since: float
+    cause: str | None  # of streamer.errors.Cause
+    why: str  # one sentence; empty where all is well
+    quality: list[str]  # what is wrong with its pictures now
+    began: list[str]  # of it, what was not at the message before
+    ended: list[str]  # what was wrong then, and is no more
+    reconnects: dict[str, Count]  # connections that were lost or given up, by cause
+    given_up: Count  # threads that hung in native code and were left behind
+
+
+class _Headed(msgspec.Struct):
+    schema: str
 
 
 class WallClock:
@@ -141,20 +169,49 @@ def message(result: Result, seq: int) -> DetectionsMessage:
     )
 
 
-def encode(item: DetectionsMessage, encoding: Encoding = "json") -> bytes:
+def health_message(health: Health, seq: int) -> HealthMessage:
+    """A camera's health as it leaves the process, the `seq`-th of its camera at this publisher."""
+    clock, status = WallClock(), health.status
+    return HealthMessage(
+        schema=HEALTH_SCHEMA,
+        session=SESSION,
+        camera=health.camera,
+        epoch=health.epoch,
+        seq=seq,
+        time=clock.unix_s(health.at_ns),
+        state=status.state.value,
+        since=clock.unix_s(status.since_ns),
+        cause=None if status.cause is None else status.cause.value,
+        why=redact(status.why),  # a source of somebody else's may say anything
+        quality=health.quality.words,
+        began=health.began.words,
+        ended=health.ended.words,
+        reconnects={cause.value: count for cause, count in health.reconnects.items() if count},
+        given_up=health.given_up,
+    )
+
+
+def encode(item: DetectionsMessage | HealthMessage, encoding: Encoding = "json") -> bytes:
     """The message as bytes, without topic or line end."""
     payload: bytes = _ENCODERS[encoding].encode(item)
     return payload
 
 
-def decode(payload: bytes) -> DetectionsMessage:
+def decode(payload: bytes) -> DetectionsMessage | HealthMessage:
     """The message in these bytes, JSON or msgpack; unknown keys are ignored. Raises MessageError."""
     # A JSON object begins with a brace, which is a number in msgpack: no message begins with one.
-    decoder = _FROM_JSON if payload.lstrip()[:1] == b"{" else _FROM_MSGPACK
+    head, decoders = _FROM_JSON if payload.lstrip()[:1] == b"{" else _FROM_MSGPACK
+    what = " or ".join(decoders)
     try:
-        return decoder.decode(payload)
+        schema = head.decode(payload).schema
+        decoder = decoders.get(schema)
+        if decoder is None:
+            raise MessageError(f"not a {what} message, but {schema[:64]!r}")
+        what = schema
+        item: DetectionsMessage | HealthMessage = decoder.decode(payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise MessageError(f"not a {SCHEMA} message: {error}") from error
+        raise MessageError(f"not a {what} message: {error}") from error
+    return item
 
 
 def topic(kind: Literal["det", "event", "health"], camera: str) -> bytes:
@@ -181,9 +238,12 @@ def read_jsonl(path: str | PathLike[str]) -> Iterator[DetectionsMessage]:
             if not line.endswith(b"\n"):
                 return
             try:
-                yield decode(line)
+                item = decode(line)
             except MessageError as error:
                 raise MessageError(f"{path}, line {number}: {error}") from error
+            if not isinstance(item, DetectionsMessage):
+                raise MessageError(f"{path}, line {number}: not a {SCHEMA} message, but {item.schema!r}")
+            yield item
 
 
 def _things(result: Result, width: int, height: int) -> list[Thing]:
@@ -216,5 +276,17 @@ def _ms(ns: int) -> float:
 
 
 _ENCODERS: Mapping[str, Any] = {"json": msgspec.json.Encoder(), "msgpack": msgspec.msgpack.Encoder()}
-_FROM_JSON = msgspec.json.Decoder(DetectionsMessage)
-_FROM_MSGPACK = msgspec.msgpack.Decoder(DetectionsMessage)
+_FROM_JSON: tuple[Any, Mapping[str, Any]] = (
+    msgspec.json.Decoder(_Headed),
+    {
+        SCHEMA: msgspec.json.Decoder(DetectionsMessage),
+        HEALTH_SCHEMA: msgspec.json.Decoder(HealthMessage),
+    },
+)
+_FROM_MSGPACK: tuple[Any, Mapping[str, Any]] = (
+    msgspec.msgpack.Decoder(_Headed),
+    {
+        SCHEMA: msgspec.msgpack.Decoder(DetectionsMessage),
+        HEALTH_SCHEMA: msgspec.msgpack.Decoder(HealthMessage),
+    },
+)

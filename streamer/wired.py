@@ -4,6 +4,7 @@ from collections.abc import Hashable, Mapping, Sequence
 
 from streamer.analysis import Analysis
 from streamer.camera import Camera
+from streamer.checkup import Checkup
 from streamer.clock import Clock
 from streamer.contracts import Detector
 from streamer.frame import Frame
@@ -27,7 +28,8 @@ class Wired:
         self, cameras: Mapping[str, tuple[Camera, Detector]], legs: Sequence[Leg], clock: Clock
     ) -> None:
         inferred: Ring[Inferred] = Ring(clock, reason="analysis", carried=lambda item: item.lost)
-        self.analysis = Analysis(inferred, legs, cameras, clock)
+        self.analysis = Analysis(inferred, [leg for leg in legs if leg.wants_results], cameras, clock)
+        self.checkups = {camera: Checkup(clock) for camera in cameras}
         self.lanes: dict[str, Writer[Frame]] = {}
         self.results: dict[str, Writer[Inferred]] = {}
         self.worker_of: dict[str, Worker] = {}

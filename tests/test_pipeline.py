@@ -24,6 +24,7 @@ from streamer import (
     State,
     View,
 )
+from streamer.errors import SinkGone
 from streamer.pipeline import FLUSH_S, STOP_S
 
 pytestmark = pytest.mark.timeout(30)
@@ -226,7 +227,7 @@ class Failing(Keeper):
             raise self._error
 
 
-def test_a_sink_that_fails_is_detached_and_the_others_run_on() -> None:
+def test_a_sink_that_fails_costs_the_others_nothing() -> None:
     broken, fine = Failing(OSError("disk full")), Keeper()
     pipeline = pipeline_of({"film": Stream(live=False, count=100)}, Looker(), broken, fine)
     pipeline.run()
@@ -234,6 +235,8 @@ def test_a_sink_that_fails_is_detached_and_the_others_run_on() -> None:
     assert broken.exited.is_set()
     stats = pipeline.stats()
     assert (stats.sinks[0].written, stats.sinks[1].written) == (4, 100)
+    assert stats.sinks[0].dropped == {"sink": 96}
+    assert stats.sinks[0].failures == 1
     assert stats.sinks[0].why == "sink sink0: OSError: disk full"
     assert stats.sinks[1].why == ""
     assert account(pipeline)["film"].processed == 100
@@ -241,12 +244,12 @@ def test_a_sink_that_fails_is_detached_and_the_others_run_on() -> None:
 
 @pytest.mark.parametrize("last", [True, False])
 @pytest.mark.parametrize("error", [OSError("disk full"), SinkError("the own words"), KeyError("bug")])
-def test_the_last_or_a_required_sink_that_fails_ends_the_run(error: Exception, last: bool) -> None:
+def test_a_required_sink_that_fails_ends_the_run(error: Exception, last: bool) -> None:
     broken, fine = Failing(error), Keeper()
     pipeline = Pipeline()
     pipeline.add(Camera("live", Stream()), Looker())
     pipeline.add(Camera("film", Stream(live=False)), Looker())
-    pipeline.sink(broken, "broken", required=not last)
+    pipeline.sink(broken, "broken", required=True)
     if not last:
         pipeline.sink(fine)
     started = time.monotonic()
@@ -258,12 +261,19 @@ def test_the_last_or_a_required_sink_that_fails_ends_the_run(error: Exception, l
     account(pipeline)
 
 
-def test_a_run_goes_on_until_the_last_sink_has_failed() -> None:
-    first, second = Failing(OSError("one")), Failing(OSError("two"))
-    pipeline = pipeline_of({"live": Stream()}, Looker(), first, second)
-    with pytest.raises(SinkError, match=r"sink[01]: OSError"):
-        pipeline.run()
-    assert len(first.got) == len(second.got) == 4
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_sink_that_nobody_reads_any_more_is_not_tried_again(gone: bool) -> None:
+    left, fine = Failing(SinkGone("whoever read it has gone")), Keeper()
+    pipeline = pipeline_of({"live": Stream()}, Looker(), left, *([] if gone else [fine]))
+    if gone:
+        with pytest.raises(SinkError, match="whoever read it has gone"):
+            pipeline.run()
+    else:
+        with pipeline:
+            until(lambda: len(fine.got) > 100)
+        assert pipeline.error is None
+    assert len(left.got) == 4
+    assert pipeline.stats().sinks[0].failures == 1
 
 
 def test_a_sink_that_cannot_be_opened_is_an_error_before_any_camera_is_touched() -> None:
@@ -306,7 +316,7 @@ def test_a_sink_that_fails_on_closing_has_failed() -> None:
 def test_a_sink_that_takes_what_nobody_makes_is_refused() -> None:
     sink = Keeper()
     sink.takes = Event  # type: ignore[assignment]  # that is what is tested
-    with pytest.raises(ConfigError, match="sink Keeper takes Event; allowed: Result"):
+    with pytest.raises(ConfigError, match="sink Keeper takes Event; allowed: Result, Health, or both"):
         Pipeline().sink(sink)
 
 
@@ -587,7 +597,8 @@ def test_a_source_that_hangs_is_given_up_and_cannot_speak_when_it_wakes() -> Non
     ago = stop_from_outside(pipeline, lambda: stuck.hanging.is_set() and len(keeper.of("fine")) > 20)
     pipeline.run()
     assert ago() < CLOSE_S + SLACK_S
-    assert pipeline._threads.given_up == ["camera stuck"]
+    assert [camera.given_up for camera in pipeline.stats().cameras] == [1, 0]
+    assert pipeline._threads.given_up == [], "its loop has ended all the same"
     got = len(keeper.got)
     account(pipeline)
     stuck.wake.set()
@@ -600,7 +611,8 @@ def test_a_source_that_hangs_is_given_up_and_cannot_speak_when_it_wakes() -> Non
 @pytest.mark.usefixtures("impatient")
 def test_a_failure_ends_the_run_though_a_camera_hangs() -> None:
     stuck = Stuck()
-    pipeline = pipeline_of({"stuck": stuck, "fine": Stream()}, Looker(), Failing(OSError("disk full")))
+    pipeline = pipeline_of({"stuck": stuck, "fine": Stream()}, Looker())
+    pipeline.sink(Failing(OSError("disk full")), required=True)
     started = time.monotonic()
     with pytest.raises(SinkError, match="disk full"):
         pipeline.run()

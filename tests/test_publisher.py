@@ -19,6 +19,7 @@ import pytest
 import zmq
 
 import sinks.publisher
+from benchmarks import subscribers
 from sinks.publisher import Publisher
 from sinks.subscriber import Subscriber
 from streamer import (
@@ -254,6 +255,12 @@ def test_a_stalled_subscriber_harms_nobody_and_is_fresh_again(publisher: Publish
         yielded += 1
         assert stalled.lost["cam1"] > 1000
         assert yielded + stalled.skipped["cam1"] + stalled.lost["cam1"] == last.seq - first.seq + 1
+
+
+def test_a_process_that_is_stopped_keeps_nothing_from_the_others() -> None:
+    found = subscribers.run(stalled=True, seconds=0.5, healthy=8, fps=100, boxes=100)
+    assert found["arrived"] == 1.0
+    assert found["grown_mb"] < subscribers.GOAL_MB
 
 
 def test_the_newest_of_each_camera_in_fair_turns(publisher: Publisher) -> None:

@@ -11,11 +11,12 @@ from typing import Any
 from streamer import wire
 from streamer.cli.console import say, shown
 from streamer.cli.session import TICK_S, Stop, positive_seconds
-from streamer.cli.table import listed
 from streamer.cli.wiring import SUBSCRIBER, build
+from streamer.cli.wording import listed, without_address
 from streamer.errors import ConfigError
 from streamer.sources.names import check_name
 
+LONGEST = 400  # characters of one camera's health: whoever publishes may send anything
 HINT_AFTER_S = 10.0  # a publisher that starts for the first time makes its model ready before
 
 
@@ -29,8 +30,8 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add = parser.add_argument
     add("endpoint", metavar="ENDPOINT", help="as in tcp://127.0.0.1:5555")
     add("--camera", action="append", default=[], metavar="NAME", help="only this one; may be given again")
-    add("--json", action="store_true", help="one JSON message a line")
-    add("--count", metavar="N", help="end after so many messages")
+    add("--json", action="store_true", help="one JSON message a line, detections only")
+    add("--count", metavar="N", help="end after so many messages of detections")
     add("--for", dest="for_s", metavar="SECONDS", help="end after this time")
     add("--server-key", metavar="KEY", help="the publisher's public key")
     parser.set_defaults(run=_run)
@@ -42,6 +43,8 @@ def _run(args: argparse.Namespace) -> int:
     for name in args.camera:
         check_name(name)
     arguments: dict[str, Any] = {"endpoint": args.endpoint, "cameras": args.camera or None}
+    if not args.json:
+        arguments["health"] = True
     if args.server_key is not None:
         secret_key = os.environ.get("FRESHFRAME_SECRET_KEY")
         if not secret_key:
@@ -50,6 +53,7 @@ def _run(args: argparse.Namespace) -> int:
     deadline = None if for_s is None else time.monotonic() + for_s
     left = count
     hint_at: float | None = time.monotonic() + HINT_AFTER_S
+    healths = Healths()
     with Stop() as stop, build(SUBSCRIBER, arguments, "listen") as subscriber:
         while not stop.asked and left != 0 and (deadline is None or time.monotonic() < deadline):
             message = subscriber.receive(TICK_S)
@@ -59,24 +63,56 @@ def _run(args: argparse.Namespace) -> int:
                     say(f"nothing from {args.endpoint} yet: does it run, with this camera, without keys?")
                 continue
             hint_at = None
-            with stop.interrupting():  # whoever reads us may have paused
-                sys.stdout.write((wire.encode(message).decode() if args.json else line(message)) + "\n")
-                sys.stdout.flush()
-            left = None if left is None else left - 1
+            if isinstance(message, wire.HealthMessage):
+                text = healths.news(message)
+            else:
+                text = wire.encode(message).decode() if args.json else line(message)
+                left = None if left is None else left - 1
+            if text:
+                with stop.interrupting():  # whoever reads us may have paused
+                    sys.stdout.write(text + "\n")
+                    sys.stdout.flush()
         if any(subscriber.lost.values()):
             say(f"lost on the way: {listed(subscriber.lost)}")
     return 0
 
 
+class Healths:
+    """What has been said of each camera's health, so that it is not said again every few seconds."""
+
+    def __init__(self) -> None:
+        self._said: dict[str, str] = {}
+
+    def news(self, message: wire.HealthMessage) -> str:
+        """A message as people read it; empty where it says what was said before."""
+        what = f"{message.state} since {_clock(message.since)[:-4]}"
+        if message.cause:
+            what += f" ({message.cause})"
+        if message.why:
+            what += f": {without_address(message.why)}"
+        if message.quality:
+            what += f"; its pictures: {', '.join(message.quality)}"
+        what = what[:LONGEST]
+        if self._said.get(message.camera) == what:
+            return ""
+        self._said[message.camera] = what
+        return shown(f"{_clock(message.time)}  {message.camera}  {what}")
+
+
 def line(message: wire.DetectionsMessage) -> str:
     """A message as people read it."""
-    try:
-        when = datetime.fromtimestamp(message.captured).astimezone().strftime("%H:%M:%S.%f")[:-3]
-    except (OverflowError, ValueError, OSError):
-        when = "??:??:??.???"  # a time that no calendar has
+    when = _clock(message.captured)
     seen = listed(Counter(thing.label for thing in message.detections)) or "nothing"
     total_ms = message.latency_ms.total
     return shown(f"{when}  {message.camera}  frame {message.frame}  {total_ms:.0f} ms  {seen}")
+
+
+def _clock(unix_s: float) -> str:
+    """The time of day, to the millisecond."""
+    try:
+        return datetime.fromtimestamp(unix_s).astimezone().strftime("%H:%M:%S.%f")[:-3]
+    except (OverflowError, ValueError, OSError):
+        return "??:??:??.???"  # a time that no calendar has
 
 
 def _positive(text: str) -> int:

@@ -8,7 +8,8 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 
 from streamer.cli.console import log_to, quiet, say
-from streamer.cli.table import LiveTable, summary
+from streamer.cli.summary import summary
+from streamer.cli.table import LiveTable
 from streamer.errors import ConfigError
 from streamer.pipeline import Pipeline
 

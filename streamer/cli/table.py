@@ -1,28 +1,29 @@
-"""What people watch while it runs, and the account at the end."""
+"""What people watch while it runs."""
 
-import io
 import logging
 import sys
 import time
 from collections import deque
-from collections.abc import Mapping
 from types import TracebackType
 from typing import Literal, Self
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
 from rich.logging import RichHandler
 from rich.table import Table
 from rich.text import Text
 
 from streamer.cli.console import shown
+from streamer.cli.wording import left_behind, listed, milliseconds, span, without_address
 from streamer.pipeline import Pipeline
-from streamer.stats import CameraStats, Stats
+from streamer.stats import CameraStats, SinkStats, Stats
 from streamer.status import State
 
 REFRESH_S = 0.25
 RATE_OVER_S = 3.0
 WIDE = 110  # columns of a terminal from which on there is room for the reasons of drops
+MOST_NOTES = 8  # lines below the table
+STUCK_S = 1.0  # a sink that is at one single thing for so long
 NUMBERS = ("fps in", "inferred", "age p50", "p99 ms")
 
 COLOURS = {
@@ -71,37 +72,72 @@ class LiveTable:
         self._next = now + REFRESH_S
         self._live.update(self._table(self._pipeline.stats(), now), refresh=True)
 
-    def _table(self, stats: Stats, now: float) -> Table:
+    def _table(self, stats: Stats, now: float) -> Group:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
         wide = self._console.width >= WIDE
         # One line for each camera, whatever happens, and columns that stand still: a table that jumps
-        # cannot be read. The last column takes what is left.
+        # cannot be read. The last column takes what is left, and reasons have the lines below.
         names = max((len(camera.name) for camera in stats.cameras), default=0)
-        widths = [min(max(names, 6), 20 if wide else 12), 8, 6, 8, 7, 6, 24 if wide else 7]
-        left = self._console.width - sum(widths) - 2 * len(widths)
-        titles = ("camera", "state", "fps in", "inferred", "age p50", "p99 ms", "dropped", "objects now")
-        for title, width in zip(titles, [*widths, max(left, 10)], strict=True):
+        columns = {"camera": min(max(names, 6), 20 if wide else 12), "state": 14, "fps in": 6, "inferred": 8}
+        columns |= {"age p50": 7, "p99 ms": 6, "dropped": 24} if wide else {"age p50": 7, "dropped": 7}
+        left = self._console.width - sum(columns.values()) - 2 * len(columns)
+        for title, width in {**columns, "objects now": max(left, 10)}.items():
             justify: Literal["left", "right"] = "right" if title in NUMBERS else "left"
             table.add_column(title, width=width, no_wrap=True, overflow="ellipsis", justify=justify)
         for camera in stats.cameras:
             rates = self._rates.setdefault(camera.name, Rates())
             rates.add(now, camera)
-            state = camera.status.state
-            word = state.value if camera.live or state is not State.LIVE else "reading"
-            warming = state is State.LIVE and not stats.ready
-            table.add_row(
-                camera.name,
-                Text("loading" if warming else word, style=COLOURS[state]),
-                f"{rates.captured:.1f}",
-                f"{rates.processed:.1f}",
-                _ms(camera.age_p50_ms),
-                _ms(camera.age_p99_ms),
-                listed(camera.dropped) if wide else str(sum(camera.dropped.values())),
-                Text(_without_address(shown(camera.status.why)), style="yellow")
-                if camera.status.why
-                else shown(listed(camera.objects)),
-            )
-        return table
+            cells: dict[str, str | Text] = {
+                "camera": camera.name,
+                "state": self._state(camera, now, ready=stats.ready),
+                "fps in": f"{rates.captured:.1f}",
+                "inferred": f"{rates.processed:.1f}",
+                "age p50": milliseconds(camera.age_p50_ms),
+                "p99 ms": milliseconds(camera.age_p99_ms),
+                "dropped": listed(camera.dropped) if wide else str(sum(camera.dropped.values())),
+            }
+            table.add_row(*(cells[title] for title in columns), _seen(camera))
+        return Group(table, *notes(stats))
+
+    def _state(self, camera: CameraStats, now: float, *, ready: bool) -> Text:
+        state = camera.status.state
+        word = state.value if camera.live or state is not State.LIVE else "reading"
+        if state is State.LIVE and not ready:
+            word = "loading"
+        return Text(f"{word} {span(now - camera.status.since_ns / 1e9)}", style=COLOURS[state])
+
+
+def _seen(camera: CameraStats) -> Text:
+    """What is in front of it, or in one word why that cannot be said."""
+    status = camera.status
+    if status.state is not State.LIVE:
+        return Text(status.cause.value if status.cause else "", style="yellow")
+    words, objects = ", ".join(camera.quality.words), shown(listed(camera.objects))
+    return Text.assemble((words, "yellow"), ": " if words and objects else "", objects)
+
+
+def notes(stats: Stats) -> list[Text]:
+    """What people may want to act on, a line each: sinks first, then cameras that are not live."""
+    lines = [Text(shown(line), style="red") for sink in stats.sinks for line in _trouble(sink)]
+    cameras = sorted(
+        stats.cameras, key=lambda camera: (camera.status.state is State.LIVE, not camera.status.why)
+    )
+    for camera in cameras:
+        parts = [without_address(camera.status.why)] if camera.status.why else []
+        parts += [f"pictures {', '.join(camera.quality.words)}"] if camera.quality else []
+        parts += [f"reconnects: {listed(camera.reconnects)}"] if camera.reconnects else []
+        parts += [left_behind(camera.given_up)] if camera.given_up else []
+        if parts:
+            lines.append(Text(shown(f"{camera.name}: {'; '.join(parts)}"), style="yellow"))
+    if len(lines) > MOST_NOTES:
+        lines[MOST_NOTES - 1 :] = [Text(f"… and {len(lines) - MOST_NOTES + 1} more", style="yellow")]
+    return lines
+
+
+def _trouble(sink: SinkStats) -> list[str]:
+    if sink.stuck_s >= STUCK_S:
+        return [f"sink {sink.name}: stuck for {sink.stuck_s:.0f} s; dropped {sum(sink.dropped.values())}"]
+    return [f"{sink.why}; dropped {sum(sink.dropped.values())}"] if sink.why else []
 
 
 class Rates:
@@ -127,45 +163,3 @@ class Rates:
     def _rate(self, column: int) -> float:
         first, last = self._seen[0], self._seen[-1]
         return (last[column] - first[column]) / (last[0] - first[0]) if last[0] > first[0] else 0.0
-
-
-def summary(stats: Stats, width: int) -> str:
-    """The account at the end: every frame is either processed or dropped for a reason."""
-    text = io.StringIO()
-    console = Console(file=text, width=width, color_system=None, markup=False, emoji=False)
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    table.add_column("camera", no_wrap=True)
-    for title in ("captured", "processed", "age p50", "p99 ms"):
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column("dropped")
-    table.add_column("ended")
-    for camera in stats.cameras:
-        table.add_row(
-            camera.name,
-            str(camera.captured),
-            str(camera.processed),
-            _ms(camera.age_p50_ms),
-            _ms(camera.age_p99_ms),
-            listed(camera.dropped),
-            shown(camera.status.why),
-        )
-    console.print(table)
-    for sink in stats.sinks:
-        lost = f", dropped {listed(sink.dropped)}" if sink.dropped else ""
-        why = f": {shown(sink.why)}" if sink.why else ""
-        console.print(f"sink {sink.name}: {sink.written} results written{lost}{why}", highlight=False)
-    return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
-
-
-def listed(counts: Mapping[str, int]) -> str:
-    """Counts as people read them: "3 person, 1 car"."""
-    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))
-
-
-def _without_address(why: str) -> str:
-    """The cause alone: which camera it is stands in the same line, and the address in the message."""
-    return why.partition(": ")[2] or why
-
-
-def _ms(value: float | None) -> str:
-    return "–" if value is None else f"{value:.0f}"

@@ -1,0 +1,35 @@
+"""Counts, times and reasons as people read them."""
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+Word = TypeVar("Word", bound=str)
+
+
+def listed(counts: Mapping[Word, int]) -> str:
+    """Counts, the largest first: "3 person, 1 car"."""
+    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))
+
+
+def span(seconds: float) -> str:
+    """A length of time in four letters at most: 7s, 12m, 3h, 20d."""
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= length:
+            return f"{int(seconds // length)}{unit}"
+    return f"{max(0, int(seconds))}s"
+
+
+def without_address(why: str) -> str:
+    """The reason alone: which camera it is stands beside it, and the address in the message."""
+    address, colon, reason = why.partition(": ")
+    return reason if colon and " " not in address else why
+
+
+def milliseconds(value: float | None) -> str:
+    """As a whole number; a dash where there is nothing."""
+    return "–" if value is None else f"{value:.0f}"
+
+
+def left_behind(threads: int) -> str:
+    """How many threads hang in native code."""
+    return "a hung thread was left behind" if threads == 1 else f"{threads} hung threads were left behind"
