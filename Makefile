@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup demo test check bench bench-full clean
+.PHONY: setup demo test check bench bench-full soak clean
 
 setup: .venv/.installed
 
@@ -30,6 +30,10 @@ bench: setup
 bench-full: setup
 	@$(BIN)/freshframe models pull yolo26n
 	$(BIN)/python -m benchmarks --full
+
+# Ten minutes; `make soak HOURS=8` for what only a night can show.
+soak: setup
+	$(BIN)/python -m benchmarks.soak --minutes $(if $(HOURS),$$(($(HOURS) * 60)),10) --json .bench/results/soak.json
 
 clean:
 	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .bench demo-out

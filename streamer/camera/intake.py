@@ -87,6 +87,6 @@ class Intake:
     def _judge(self, lag_ns: int, captured: Captured) -> Verdict:
         if self._ends:
             return Verdict.LIVE
-        if captured.segmented:  # newer ones come with the next segment, a new connection brings them no sooner
+        if captured.segmented:  # newer ones come with the next segment, and not any sooner
             return Verdict.LATE if lag_ns > LATE_NS else Verdict.LIVE
         return self._backlog.judge(lag_ns, captured.captured_ns)

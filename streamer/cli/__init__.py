@@ -18,7 +18,19 @@ from typing import NoReturn
 from streamer.cli.console import say
 from streamer.errors import FreshframeError
 
-COMMANDS = ("detect", "run", "check", "listen", "models", "fakecam", "watermark", "impair", "bench", "demo")
+COMMANDS = (
+    "detect",
+    "run",
+    "check",
+    "listen",
+    "models",
+    "fakecam",
+    "watermark",
+    "impair",
+    "bench",
+    "demo",
+    "chaos",
+)
 
 
 def program() -> NoReturn:

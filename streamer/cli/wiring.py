@@ -14,6 +14,7 @@ SINKS = {
     "video": "sinks.video:AnnotatedVideo",
 }
 YOLO = "detectors.yolo:Yolo"
+ORACLE = "detectors.oracle:Oracle"
 SUBSCRIBER = "sinks.subscriber:Subscriber"
 
 
