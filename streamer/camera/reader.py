@@ -64,7 +64,8 @@ class Reader:
         try:
             outcome = self._read()
         except SourceError as error:
-            outcome = Outcome(error.cause, str(error), error)
+            # A new one: its traceback would hold on to this reader, its pictures and the decoder.
+            outcome = Outcome(error.cause, str(error), SourceError(error.cause, str(error)))
         except BaseException as error:  # somebody else's source: its bug must not reach the other cameras
             outcome = Outcome(Cause.DAMAGED, f"unexpected {type(error).__name__} in its source", _kept(error))
         with self._tally.changed:

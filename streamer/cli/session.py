@@ -1,5 +1,6 @@
 """One run of a pipeline on the command line: the table, signals, the summary, the exit status."""
 
+import os
 import signal
 import sys
 import time
@@ -14,14 +15,20 @@ from streamer.errors import ConfigError
 from streamer.pipeline import Pipeline
 
 TICK_S = 0.1
+TOGETHER_S = 0.3
 
 
 class Stop:
-    """SIGINT or SIGTERM end the run cleanly; the second one ends the process the hard way."""
+    """SIGINT or SIGTERM end the run cleanly; another one later ends the process the hard way.
+
+    What comes within 0.3 s is still the first: whoever ends a group of processes often signals its
+    members one by one too (`timeout`, `make`).
+    """
 
     def __init__(self) -> None:
         self.asked = False
         self.interrupts = False
+        self._asked_s = 0.0
 
     def __enter__(self) -> "Stop":
         self._before = {
@@ -43,11 +50,15 @@ class Stop:
             self.interrupts = False
 
     def _ask(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a signal handler's shape
-        # Nothing but a flag: the main thread may hold any lock at this moment.
-        self.asked = True
-        signal.signal(number, signal.SIG_DFL)
-        if self.interrupts:
-            raise KeyboardInterrupt
+        # Little more than a flag: the main thread may hold any lock at this moment.
+        now_s = time.monotonic()
+        if not self.asked:
+            self.asked, self._asked_s = True, now_s
+            if self.interrupts:
+                raise KeyboardInterrupt
+        elif now_s - self._asked_s > TOGETHER_S:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
 
 
 def run(pipeline: Pipeline, for_s: float | None) -> int:

@@ -71,6 +71,7 @@ class Dial:
 
     def close(self) -> None:
         self._drop(list(self._attempts))
+        self.error = self.failed = None  # raised, they would hold on to who holds this
 
     def _begin(self, now_ns: int) -> None:
         self._untried -= 1

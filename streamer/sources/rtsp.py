@@ -81,7 +81,10 @@ class RtspSource:
         failure = self._open()
         if failure is not None:
             self.__exit__(None, None, None)
-            raise failure
+            try:
+                raise failure
+            finally:
+                del failure  # it would hold on to this frame, and that to it
         return self
 
     def __exit__(
@@ -116,7 +119,10 @@ class RtspSource:
                 raise
             failure = causes.explain_rtsp(error, self._address)
         if failure is not None:
-            raise failure
+            try:
+                raise failure
+            finally:
+                del failure  # it would hold on to this frame, and that to it
         yield from self._ffmpeg or ()
 
     def _open(self) -> SourceError | None:

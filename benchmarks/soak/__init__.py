@@ -1,0 +1,1 @@
+"""R8: does anything grow while cameras fail by the thousand?"""
