@@ -7,6 +7,7 @@ standing.py  how the camera stands, and that it is said
 intake.py    a picture becomes a frame, or is left out
 pictures.py  what is wrong with its pictures now
 watching.py  when a reader is silent, and when it hangs: the limits, without a thread
+arenas.py    memory that lost connections leave behind
 backoff.py   how long to wait before it is tried again
 """
 

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from streamer.camera import strangers
+from streamer.camera import arenas, strangers
 from streamer.camera.backoff import Backoff
 from streamer.camera.intake import Intake
 from streamer.camera.pictures import Pictures, PictureWatch
@@ -111,6 +111,7 @@ class Camera:
                 if reader.delivered_ns is not None:
                     self.reconnects[outcome.cause] += 1
                     self._backoff.lasted(reader.delivered_ns)
+                    arenas.trim(self._clock.now_ns())
                 state = State.FAILED if outcome.cause.failed else State.RETRYING
                 self._standing.become(state, outcome.why, outcome.cause)
                 self._standing.rest(self._clock.now_ns() + round(self._backoff.next_s(outcome.cause) * 1e9))

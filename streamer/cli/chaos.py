@@ -1,0 +1,63 @@
+"""`freshframe chaos`: cameras fail on purpose; is anything stalled, or anything shown that is not true?"""
+
+import argparse
+import json
+import logging
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from streamer.cli.console import log_to, quiet, say
+from streamer.cli.wiring import ORACLE
+from streamer.errors import ConfigError, SourceError
+
+PAPER = 130  # columns, where stdout is no terminal
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `chaos` to the command line."""
+    parser = subparsers.add_parser(
+        "chaos",
+        help="let test cameras fail by a scenario, and see what becomes of it",
+        description="Plays a scenario of failures with test cameras and the real pipeline, beside a run "
+        "without them. The status is 0 if every camera came back and nothing was passed off as something "
+        "else, otherwise 1.",
+        epilog="docs/chaos.md describes scenarios; configs/chaos has some.",
+    )
+    parser.add_argument("scenario", metavar="SCENARIO.yaml")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write everything measured there")
+    parser.set_defaults(run=_run, interrupted="the scenario was not played to its end")
+
+
+def _run(args: argparse.Namespace) -> int:
+    from streamer.chaos import read_scenario, try_out  # noqa: PLC0415 - encoder and decoder load here
+    from streamer.cli.assemble import detector_for  # noqa: PLC0415
+    from streamer.cli.trial_table import plain, show  # noqa: PLC0415
+    from streamer.config.model import DetectorConfig  # noqa: PLC0415
+
+    scenario = read_scenario(args.scenario)
+    if args.json is not None:
+        _check_writable(args.json)
+    model = scenario.model or DetectorConfig(use=ORACLE)
+    say(f"seed {scenario.seed}; {scenario.scene.count} cameras, {2 * scenario.for_s:g} s and a little more")
+    handler = log_to(logging.StreamHandler(sys.stderr))
+    try:
+        trial = try_out(scenario, lambda: detector_for(model), say)
+    except SourceError as error:  # while it was running
+        say(str(error))
+        return 1
+    finally:
+        quiet(handler)
+    show(trial, Console(width=None if sys.stdout.isatty() else PAPER, highlight=False, markup=False))
+    if args.json is not None:
+        args.json.write_text(json.dumps(plain(trial), indent=2) + "\n", encoding="utf-8")
+    return 0 if trial.passed else 1
+
+
+def _check_writable(path: Path) -> None:
+    """A file that cannot be written is to be known before the minutes that it takes."""
+    try:
+        path.open("a", encoding="utf-8").close()
+    except OSError as error:
+        raise ConfigError(f"--json {path}: {(error.strerror or str(error)).lower()}") from error
