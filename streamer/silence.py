@@ -2,8 +2,9 @@
 
 from collections import deque
 
-# Networks hold pictures up by 200 ms every now and then (Wi-Fi more): half a second is no alarm yet.
-LEAST_NS = 500_000_000
+# Networks hold pictures up by 200 ms every now and then (Wi-Fi more). It is to be noticed within half a
+# second, and whoever wakes up for it needs some of that.
+LEAST_NS = 470_000_000
 # Three pictures that should have come. The interval is counted over a span: an average of single gaps
 # swings with every large keyframe.
 MISSED = 3
@@ -21,7 +22,7 @@ SEGMENTED_NS = 20_000_000_000
 class Silence:
     """The longest gap between two pictures that is still usual. Not thread-safe.
 
-    `limit_ns` is max(3 × frame interval, 0.5 s), more where the rate has just dropped or only a few
+    `limit_ns` is max(3 × frame interval, 0.47 s), more where the rate has just dropped or only a few
     pictures have come, and 20 s where they come in segments; None until two pictures have come: what
     is usual is not known before.
     """

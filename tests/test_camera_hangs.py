@@ -39,7 +39,7 @@ class Eyes:
         return self.sees
 
 
-@pytest.mark.parametrize(("fps", "limit_s"), [(25, 0.5), (10, 0.5), (5, 0.6), (1, 3.0)])
+@pytest.mark.parametrize(("fps", "limit_s"), [(25, 0.47), (10, 0.47), (5, 0.6), (1, 3.0)])
 def test_silence_is_noticed_at_its_limit_and_over_with_the_next_picture(fps: float, limit_s: float) -> None:
     with Watched() as gate:
         gate.film(20 / fps, fps)

@@ -15,7 +15,7 @@ from streamer.camera.watching import (
     Sign,
     Watching,
 )
-from streamer.silence import LEAST_NS, SEGMENTED_NS, Silence
+from streamer.silence import EARLY_NS, LEAST_NS, SEGMENTED_NS, Silence
 
 S = 1_000_000_000
 MS = 1_000_000
@@ -115,7 +115,7 @@ def test_nothing_is_usual_before_the_second_picture() -> None:
     silence.heard(0)
     assert silence.limit_ns is None
     silence.heard(33 * MS)
-    assert silence.limit_ns == 2 * LEAST_NS, "a connection may begin haltingly"
+    assert silence.limit_ns == EARLY_NS, "a connection may begin haltingly"
 
 
 def test_a_new_connection_knows_the_rate_and_counts_no_gap() -> None:

@@ -11,6 +11,7 @@ from streamer.chaos.witness import Change, Seen, Witness
 from streamer.contracts import Detector, Source
 from streamer.errors import Cause, SourceError
 from streamer.pipeline import Pipeline
+from streamer.quality.watch import PictureWatch
 from streamer.sources import open_source, parse_address
 from streamer.stats import CameraStats
 from streamer.status import State
@@ -48,7 +49,7 @@ def run_pass(
     pipeline = Pipeline(on_status=witness.changed)
     names = [f"cam{number}" for number in range(len(urls))]
     for name, url in zip(names, urls, strict=True):
-        pipeline.add(Camera(name, _source(url, scenario)), detector)
+        pipeline.add(Camera(name, _source(url, scenario), pictures=PictureWatch()), detector)
     pipeline.sink(witness, required=True)
     try:
         pipeline.__enter__()
