@@ -3,6 +3,7 @@
 import json
 import signal
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from running import freshframe, started
 from streamer.chaos import Fault, read_scenario
 from streamer.chaos.processes import BadNetwork, TestCamera
 from streamer.chaos.steps import Steps
+from streamer.chaos.words import pictures
 from streamer.errors import ConfigError, SourceError
 from streamer.fakecam.film import film
 from streamer.sources.pattern import Pattern
@@ -138,6 +140,10 @@ BAD_FAULTS = {
         "{at: 5, camera: cam0, fault: hang, for: 4}",
         "faults.0: it ends at 9 s, the run at 9",
     ),
+    "no room for pictures to return": (
+        "{at: 2, camera: cam0, fault: black, for: 5}",
+        "faults.0: it ends at 7 s, the run at 9 s; allowed: up to 6.5 s",
+    ),
     "a key": (
         "{at: 1, camera: cam0, fualt: hang}",
         "faults.0.fualt: unknown key; allowed: at, camera, fault",
@@ -191,6 +197,48 @@ def test_faults_begin_and_end_in_order_and_what_goes_on_is_told_again() -> None:
     assert hang.ended_ns >= hang.begun_ns
     steps.mend_all()
     assert told[-1] == "way0 ok"
+
+
+def test_a_late_answer_holds_nobody_up() -> None:
+    answers: dict[str, Future[int]] = {}
+
+    def tell(camera: int, words: str) -> Future[int]:
+        return answers.setdefault(f"cam{camera} {words}", Future())
+
+    steps = Steps([Fault(1, (0, 1), "black", for_s=2), Fault(2, (1,), "drop")], tell, tell)
+    while steps.next_s is not None:
+        steps.do()  # and nobody has answered anything
+    assert list(answers) == ["cam0 black", "cam1 black", "cam1 drop", "cam0 ok", "cam1 ok"]
+    for when_ns, answer in enumerate(answers.values(), 7):
+        answer.set_result(when_ns)
+    found = {(one.camera, one.fault.word): (one.begun_ns, one.ended_ns) for one in steps.happened()}
+    assert found == {(0, "black"): (7, 10), (1, "black"): (8, 11), (1, "drop"): (9, 9)}
+
+
+def test_what_was_not_done_in_time_is_an_error_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamer.chaos.steps.ANSWERS_S", 0.01)
+    steps = Steps([Fault(1, (0,), "black")], lambda *_: Future(), lambda *_: None)
+    steps.do()
+    with pytest.raises(SourceError, match="cam0 black: that was not in force when the run was over"):
+        steps.happened()
+    with pytest.raises(SourceError, match="cam0 ok: that was not in force"):
+        steps.mend_all()
+
+
+def test_pictures_are_ready_when_they_are_wanted_and_one_camera_waits_for_no_other(
+    clip: Path, tmp_path: Path
+) -> None:
+    faults = [Fault(1, (1, 0), "black"), Fault(1, (0,), "hang"), Fault(2, (0,), "loss 0.1", network=True)]
+    assert pictures(faults) == [(0, "black"), (1, "black")]
+    with TestCamera([clip, clip], tmp_path / "sent.jsonl") as camera:
+        slow = camera.order(0, "defocus")  # encoded, and shown from a keyframe on
+        at_once = camera.order(1, "hang")
+        assert at_once.result() < slow.result()
+        camera.tell(1, "ok")
+        camera.warm_up(pictures(faults))
+    lines = [json.loads(line) for line in (tmp_path / "sent.jsonl").read_text().splitlines()]
+    shown = {(line["camera"], line.get("fault", "")) for line in lines}
+    assert {(0, "defocus"), (0, "black"), (1, "black")} <= shown
 
 
 @pytest.fixture(scope="module")

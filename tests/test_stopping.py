@@ -6,11 +6,13 @@ Tests do not time: what is asserted is twice the goal of two seconds. `benchmark
 import fcntl
 import json
 import os
+import random
 import re
 import signal
 import socket
 import struct
 import subprocess
+import sys
 import termios
 import threading
 from collections.abc import Callable, Iterator
@@ -78,7 +80,7 @@ class Watcher:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self.process.kill()
+        kill_session(self.process)
         self.process.wait()
         for reader in self._readers:
             reader.join()
@@ -113,16 +115,28 @@ def command(*words: str) -> subprocess.Popen[str]:
     )
 
 
+def session_of(leader: int) -> list[int]:
+    """The processes of its session, itself included while nobody has waited for it."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # gone meanwhile
+            if int(stat.read_text().rpartition(")")[2].split()[3]) == leader:
+                found.append(int(stat.parent.name))
+    return found
+
+
+def kill_session(leader: subprocess.Popen[str]) -> None:
+    """It and whatever it has left: nobody holds its pipes any more. Not waited for yet, its id is its own."""
+    if leader.returncode is None:
+        leader.kill()
+    for pid in session_of(leader.pid):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
 def nothing_left(session: int) -> bool:
     """No process of that session and no shared memory that its leader named after itself."""
-    left = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue  # gone meanwhile
-        if int(fields[3]) == session:
-            left.append(stat.parent.name)
+    left = [str(pid) for pid in session_of(session)]
     named = re.compile(rf"(?<!\d){session}(?!\d)")
     left += [path.name for path in Path("/dev/shm").iterdir() if named.search(path.name)]
     assert not left
@@ -373,8 +387,9 @@ def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
     try:
         yield process
     finally:
-        process.kill()
-        process.communicate()
+        kill_session(process)
+        with suppress(ValueError):  # read to the end already
+            process.communicate(timeout=AT_MOST_S)
 
 
 def test_cameras_and_bad_networks_are_ended_by_one_signal(clip: Path) -> None:
@@ -409,19 +424,69 @@ def test_listen_is_ended_by_one_signal(number: signal.Signals) -> None:
             nothing_left(process.pid)
 
 
-@pytest.mark.parametrize("name", ["bench", "chaos"])
-def test_a_measuring_run_is_ended_by_one_signal(tmp_path: Path, clip: Path, yolo26n: Path, name: str) -> None:
-    """It has cameras in a process of their own; an interrupted one is no answer."""
+@pytest.fixture
+def measuring(tmp_path: Path, clip: Path, yolo26n: Path) -> dict[str, tuple[str, ...]]:
+    """Commands that have cameras in a process of their own."""
     scenario = tmp_path / "scenario.yaml"
     scenario.write_text("for: 600\ncameras: {count: 1, size: 320x240}\n")
-    words = {"bench": ("--clip", str(clip), "--imgsz", "320"), "chaos": (str(scenario),)}[name]
-    with ended(command(name, *words)) as process:
-        until(lambda: children(process.pid) > 0)
-        process.send_signal(signal.SIGINT)
-        said = process.communicate(timeout=AT_MOST_S)[1]
-        assert process.returncode == 1, said
-        assert "interrupted" in said
-        assert "Traceback" not in said
+    model = ("--model", str(yolo26n), "--imgsz", "320")
+    return {"bench": ("bench", "--clip", str(clip), *model), "chaos": ("chaos", str(scenario))}
+
+
+@pytest.mark.parametrize("name", ["bench", "chaos"])
+def test_a_measuring_run_is_ended_by_one_signal(measuring: dict[str, tuple[str, ...]], name: str) -> None:
+    """In the very moment in which it starts its cameras; an interrupted one is no answer."""
+    with ended(command(*measuring[name])) as process:
+        until(lambda: children(process.pid) > 0, step_s=0.0005)
+        gives_no_answer(process, signal.SIGINT)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("name", ["bench", "chaos"])
+def test_it_is_at_any_moment(measuring: dict[str, tuple[str, ...]], name: str) -> None:
+    """Also while it is still loading what it needs, and twice."""
+    chance = random.Random(name)
+    for _ in range(20):
+        with ended(command(*measuring[name])) as process:
+            until(lambda: handles(process.pid, signal.SIGTERM), step_s=0.002)
+            threading.Event().wait(chance.uniform(0, 1.5) ** 2)
+            number = chance.choice((signal.SIGINT, signal.SIGTERM))
+            if chance.random() < 0.3:
+                process.send_signal(number)
+            gives_no_answer(process, number)
+
+
+def gives_no_answer(process: subprocess.Popen[str], number: signal.Signals) -> None:
+    process.send_signal(number)
+    said = process.communicate(timeout=AT_MOST_S)[1]
+    assert process.returncode == 1, said
+    assert "interrupted" in said
+    assert "Traceback" not in said
+    until(lambda: sessions_end(process.pid), timeout_s=AT_MOST_S)
+
+
+def handles(pid: int, number: signal.Signals) -> bool:
+    """Has it a handler for that signal? (proc(5), SigCgt)"""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    caught = next(line.split()[1] for line in lines if line.startswith("SigCgt"))
+    return bool(int(caught, 16) >> (number - 1) & 1)
+
+
+@pytest.mark.parametrize("fatal", [signal.SIGKILL, signal.SIGTERM])
+def test_what_was_started_ends_with_who_started_it(clip: Path, fatal: signal.Signals) -> None:
+    """Killed, or ended with the child half started: nobody is left who could end it."""
+    starter = "import sys; from streamer import held; child = held.start(held.COMMANDS, sys.argv[1:]);"
+    starter += "print(child.pid, child.stdout.readline(), flush=True); child.wait()"
+    words = [sys.executable, "-c", starter, "fakecam", str(clip), "--port", "0"]
+    process = subprocess.Popen(
+        words, env=environment(), stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    with ended(process):
+        assert process.stdout is not None
+        assert "ready" in process.stdout.readline()
+        process.send_signal(fatal)
+        process.communicate(timeout=AT_MOST_S)
         until(lambda: sessions_end(process.pid), timeout_s=AT_MOST_S)
 
 

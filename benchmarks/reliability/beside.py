@@ -1,18 +1,20 @@
 """R1 to R4 beside LoadStreams and a plain cv2 loop: one of two cameras fails.
 
-    .venv/bin/python -m benchmarks.reliability.beside [--quick] [--kind NAME]... [--seed 0]
+    .venv/bin/python -m benchmarks.reliability.beside [--quick] [--kind NAME]... [--rounds 3] [--seed 0]
 
 Two cameras (320×240, 15 fps); the first one is away for 5 s, and then there is a minute to come back
-(`--quick`: 20 s). Each program only reads, without a network. Noticed: the camera's state, a warning logged,
-a `read` that fails. Back: as in coming_back. The other camera: the longest time without a new picture of it.
-Lies: pictures handed out that were handed out before, are over a second old or cannot be read, of both
-cameras; ours are none where the frame says so itself.
+(`--quick`: 20 s). Three times, each with cameras and a program that have just been started: median and
+range. Each program only reads, without a network. Noticed: the camera's state, a warning logged, a `read`
+that fails. Back: as in coming_back. The other camera: the longest time without a new picture of it. Lies, in
+all rounds together: pictures handed out that were handed out before, are over a second old or cannot be read,
+of both cameras; ours are none where the frame says so itself.
 """
 
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,9 +24,10 @@ from pathlib import Path
 from benchmarks.environment import Missing, python_with
 from benchmarks.peers import ULTRALYTICS
 from benchmarks.progress import tell
-from benchmarks.reliability.kinds import HALF_OPEN, OUTAGES
+from benchmarks.reliability.kinds import HALF_OPEN, OUTAGES, Kind
 from benchmarks.reliability.rig import Rig
 from benchmarks.report import Report, arguments, finish
+from benchmarks.rounds import Spread
 from detectors.oracle import Oracle
 from streamer.chaos.account import judged
 from streamer.chaos.outcome import outcome
@@ -39,6 +42,7 @@ from streamer.watermark import Mark, Reading
 from streamer.watermark.sent import SentTimes
 
 AWAY_S, AT_S = 5.0, 1.0
+ROUNDS = 3
 START_S = 30.0
 QUICK = ("hangs in mid-stream", HALF_OPEN, "refused")
 
@@ -132,10 +136,42 @@ def found(one: Pass, sent: SentTimes) -> Found:
     )
 
 
+def once(kind: Kind, watch: Watch, return_s: float, seed: int) -> Found:
+    """One outage. Raises RuntimeError where the program does not show the cameras."""
+    with Rig(2, 1, (0,) if kind.network else (), seed=seed) as rig:
+        lasts_s = None if kind is OUTAGES[HALF_OPEN] else AWAY_S
+        steps = rig.steps([kind.fault(AT_S, (0,), lasts_s)])
+        return found(watch(rig.urls, AT_S + AWAY_S + return_s, steps), rig.sent())
+
+
+def row(name: str, cell: Sequence[Found], return_s: float) -> list[str]:
+    """A line of the table."""
+    lies = sum((Counter(one.lies) for one in cell), Counter[str]())
+    ended = sum(one.ended for one in cell)
+    back = _times([one.back_s for one in cell], f"not in {return_s:g}")
+    return [
+        name,
+        _times([one.noticed_s for one in cell], "never"),
+        f"ended {ended} of {len(cell)}" if ended else back,
+        Spread([one.other_gap_s for one in cell]).text(2),
+        ", ".join(f"{count} {lie}" for lie, count in lies.items() if count) or "none",
+    ]
+
+
+def _times(values: Sequence[float | None], never: str) -> str:
+    """The spread of those that there are, and how many there are not."""
+    there = [value for value in values if value is not None]
+    if not there:
+        return never
+    missing = f"; {len(values) - len(there)} of {len(values)} {never}" if len(there) < len(values) else ""
+    return Spread(there).text(2) + missing
+
+
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--quick", action="store_true", help="three kinds, 20 s to come back")
     parser.add_argument("--kind", action="append", choices=OUTAGES, metavar="NAME", help=", ".join(OUTAGES))
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="outages a cell; default %(default)s")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     programs: dict[str, Watch] = {"Freshframe": ours}
@@ -147,33 +183,27 @@ def main() -> None:
         left_out.append(f"LoadStreams: {error}")
     programs["plain cv2 loop"] = partial(theirs, sys.executable, "plain_cv2")
     return_s = 20.0 if args.quick else 60.0
-    rows, figures = [], {}
+    rows = []
+    figures: dict[str, list[Found]] = {}
     for name in args.kind or (QUICK if args.quick else OUTAGES):
-        kind = OUTAGES[name]
-        for program, watch in programs.items():
-            tell(f"{name}: {program}")
-            with Rig(2, 1, (0,) if kind.network else (), seed=args.seed) as rig:
-                steps = rig.steps([kind.fault(AT_S, (0,), None if name == HALF_OPEN else AWAY_S)])
+        for number in range(args.rounds):
+            for program, watch in programs.items():
+                tell(f"{name}: {program}, round {number + 1} of {args.rounds}")
                 try:
-                    one = watch(rig.urls, AT_S + AWAY_S + return_s, steps)
+                    what = once(OUTAGES[name], watch, return_s, args.seed + number)
                 except RuntimeError as error:
                     left_out.append(f"{program}, {name}: {error}")
-                    continue
-                what = figures[f"{name}: {program}"] = found(one, rig.sent())
-            rows.append(
-                [
-                    f"{name}: {program}",
-                    _s(what.noticed_s),
-                    "ended" if what.ended else _s(what.back_s, f"not in {return_s:g}"),
-                    f"{what.other_gap_s:.2f}",
-                    ", ".join(f"{count} {lie}" for lie, count in what.lies.items() if count) or "none",
-                ]
-            )
+                else:
+                    figures.setdefault(f"{name}: {program}", []).append(what)
+        rows += [
+            row(f"{name}: {program}", figures.get(f"{name}: {program}", ()), return_s) for program in programs
+        ]
     tell("")
     finish(
         Report(
             "R1–R4",
-            f"one of two cameras is away for {AWAY_S:g} s (seed {args.seed}; one outage each)",
+            f"one of two cameras is away for {AWAY_S:g} s (seeds from {args.seed} on; {args.rounds} "
+            "outages each: median and range)",
             ["", "noticed after, s", "back after, s", "the other one, longest gap, s", "lies, both cameras"],
             rows,
             [],
@@ -182,10 +212,6 @@ def main() -> None:
         ),
         args,
     )
-
-
-def _s(value: float | None, never: str = "never") -> str:
-    return never if value is None else f"{value:.2f}"
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ from typing import Self
 from benchmarks.clips import clip
 from streamer.chaos.processes import BadNetwork, TestCamera
 from streamer.chaos.scenario import Fault
-from streamer.chaos.steps import Steps
+from streamer.chaos.steps import Obeyed, Steps
+from streamer.chaos.words import pictures
 from streamer.watermark.sent import SentTimes, sent_times
 
 POWER_OFF = "power_off"  # the camera's process gets SIGKILL; `ok` starts it again
@@ -70,7 +71,9 @@ class Rig:
         self._opened.close()
 
     def steps(self, faults: Sequence[Fault]) -> Steps:
-        """These faults, done to these cameras."""
+        """These faults, done to these cameras; what they show is encoded before."""
+        assert self._camera is not None
+        self._camera.warm_up([one for one in pictures(faults) if one[0] < self._victims])
         return Steps(faults, self._tell_camera, self._tell_network)
 
     def sent(self) -> SentTimes:
@@ -91,7 +94,7 @@ class Rig:
                     out.write(json.dumps(line) + "\n")
         return sent_times(merged)
 
-    def _tell_camera(self, number: int, words: str) -> None:
+    def _tell_camera(self, number: int, words: str) -> Obeyed | None:
         if words == POWER_OFF:
             if self._camera is not None:
                 self._camera.kill()
@@ -100,11 +103,12 @@ class Rig:
         elif self._camera is None:
             self._plug_in()
         else:
-            self._camera.tell(number, words)
+            return self._camera.order(number, words)
+        return None
 
-    def _tell_network(self, number: int, words: str) -> None:
+    def _tell_network(self, number: int, words: str) -> Obeyed:
         assert self._network is not None
-        self._network.tell(self._ways[number], words)
+        return self._network.order(self._ways[number], words)
 
     def _plug_in(self) -> TestCamera:
         camera = TestCamera(self._clips[: self._victims], self._log(0), port=self._port)

@@ -4,7 +4,7 @@
     steps.py      its faults in order of time, each told to whom it is about
     processes.py  the test camera and the bad network, in processes of their own
     ways.py       what runs in the process of the bad network
-    held.py       a process that does not outlive us
+    orders.py     what they are told, one after the other, without being waited for
     witness.py    notes what came out of the pipeline and when
     passing.py    one pass: the pipeline runs, faults happen on time
     account.py    what one pass was like, camera by camera

@@ -2,23 +2,22 @@
 
 import contextlib
 import os
-import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future
 from pathlib import Path
-from typing import NoReturn, Self
+from typing import NoReturn, Self, TextIO
 
-from streamer.errors import Cause, ConfigError, SourceError
+from streamer import held
+from streamer.chaos.orders import ANSWER_S, Orders
+from streamer.errors import Cause, SourceError
 from streamer.serving.listening import LOOPBACK
 from streamer.watermark.sent import SentTimes, sent_times
 
 START_S = 20.0
-ANSWER_S = 5.0
-END_S = 5.0
 _CONTROL = f"fakecam: control on {LOOPBACK}:"
 
 
@@ -40,28 +39,29 @@ class TestCamera:
 
     def __enter__(self) -> Self:
         self._said = tempfile.TemporaryFile()
-        command = [sys.executable, "-P", "-m", "streamer.chaos.held", "fakecam", *map(str, self._clips)]
-        command += ["--port", str(self._port), "--log", str(self._log), "--control", "0"]
-        command += ["--watermark"] if self._watermark else []
-        self._process = subprocess.Popen(  # noqa: S603 - ours
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said, text=True
-        )
+        words = ["fakecam", *map(str, self._clips), "--port", str(self._port), "--log", str(self._log)]
+        words += ["--control", "0", *["--watermark"] * self._watermark]
+        self._controls: dict[int, tuple[socket.socket, TextIO, Orders]] = {}  # one a camera: none waits
+        self._process = held.start(held.COMMANDS, words, self._said)
         try:
             self.urls = _ready(self._process, len(self._clips))
             if not self.urls:
                 self._refuse("did not start")
-            self._control = socket.create_connection((LOOPBACK, self._control_port()), ANSWER_S)
+            self._control_port = self._found_control_port()
         except BaseException:
             self.kill()
             self._said.close()
             raise
-        self._answers = self._control.makefile("r", encoding="utf-8")
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._answers.close()
-        self._control.close()
-        _end(self._process)
+        for control, answers, orders in self._controls.values():
+            with contextlib.suppress(OSError):  # gone already
+                control.shutdown(socket.SHUT_RDWR)
+            orders.close()
+            answers.close()
+            control.close()
+        held.end(self._process)
         self._said.close()
 
     @property
@@ -69,23 +69,39 @@ class TestCamera:
         """Where it listens; another one can be started there once this one has gone."""
         return int(self.urls[0].rpartition(":")[2].partition("/")[0])
 
+    def order(self, camera: int, words: str) -> Future[int]:
+        """Have a camera do something wrong, or `ok`; when that was in force, monotonic ns.
+
+        Raises there ConfigError where it was refused, SourceError where nobody answers.
+        """
+        if camera not in self._controls:
+            control = socket.create_connection((LOOPBACK, self._control_port), ANSWER_S)
+            answers = control.makefile("r", encoding="utf-8")
+            orders = Orders("the test camera", lambda line: control.sendall(line.encode()), answers.readline)
+            self._controls[camera] = control, answers, orders
+        return self._controls[camera][2].order(f"cam{camera} {words}")
+
     def tell(self, camera: int, words: str) -> None:
-        """Have a camera do something wrong, or `ok`. Raises ConfigError where it does not."""
-        self._control.sendall(f"cam{camera} {words}\n".encode())
-        answer = self._answers.readline().strip()
-        if answer != "ok":
-            raise ConfigError(f"cam{camera} {words}: the test camera says: {answer or 'nothing'}")
+        """The same, waited for."""
+        self.order(camera, words).result()
+
+    def warm_up(self, wanted: Sequence[tuple[int, str]]) -> None:
+        """Show such pictures once, so that they have been encoded when they are wanted. Raises as `order`."""
+        obeyed = [self.order(camera, words) for camera, words in wanted]
+        obeyed += [self.order(camera, "ok") for camera in dict(wanted)]
+        for one in obeyed:
+            one.result()
 
     def kill(self) -> None:
         """The power goes: SIGKILL, and nothing is told to anybody. Entered, it stays so until it is left."""
         self._process.kill()
-        _end(self._process)
+        held.end(self._process)
 
     def sent(self) -> SentTimes:
         """What was sent so far, and when."""
         return sent_times(self._log)
 
-    def _control_port(self) -> int:
+    def _found_control_port(self) -> int:
         deadline_s = time.monotonic() + START_S
         while time.monotonic() < deadline_s and self._process.poll() is None:
             for line in self._words().splitlines():
@@ -100,7 +116,7 @@ class TestCamera:
 
     def _refuse(self, what: str) -> NoReturn:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(END_S)
+            self._process.wait(held.END_S)
         why = (self._words().strip().splitlines() or ["it said nothing"])[-1]
         raise SourceError(Cause.NETWORK, f"the test camera {what}: {why}")
 
@@ -117,11 +133,8 @@ class BadNetwork:
         self.urls: Sequence[str] = ()
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-P", "-m", "streamer.chaos.ways", str(self._seed), *self._to]
-        # A session of its own: Ctrl-C in our terminal is for us, and we end it by hanging up.
-        self._process = subprocess.Popen(  # noqa: S603 - ours
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
-        )
+        self._process = held.start("streamer.chaos.ways", [str(self._seed), *self._to])
+        self._orders = Orders("the impairment proxy", self._send, self._answer)
         try:
             self.urls = _ready(self._process, len(self._to))
         finally:
@@ -132,19 +145,26 @@ class BadNetwork:
         return self
 
     def __exit__(self, *_: object) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        _end(self._process)
+        self._process.kill()  # it has nothing to put away, and who waits for an answer is woken
+        self._orders.close()
+        held.end(self._process)
+
+    def order(self, way: int, words: str) -> Future[int]:
+        """Spoil the way number `way`, or `ok`; when that was done, monotonic ns. Raises as above."""
+        return self._orders.order(f"{way} {words}")
 
     def tell(self, way: int, words: str) -> None:
-        """Spoil the way number `way`, or `ok`. Raises ConfigError where that was not done."""
+        """The same, waited for."""
+        self.order(way, words).result()
+
+    def _send(self, line: str) -> None:
         assert self._process.stdin is not None
-        self._process.stdin.write(f"{way} {words}\n")
+        self._process.stdin.write(line)
         self._process.stdin.flush()
+
+    def _answer(self) -> str:
         assert self._process.stdout is not None
-        answer = self._process.stdout.readline().strip()
-        if answer != "ok":
-            raise ConfigError(f"{words}: the impairment proxy says: {answer or 'nothing'}")
+        return self._process.stdout.readline()
 
 
 def _ready(process: subprocess.Popen[str], count: int) -> Sequence[str]:
@@ -152,17 +172,3 @@ def _ready(process: subprocess.Popen[str], count: int) -> Sequence[str]:
     assert process.stdout is not None
     lines = [process.stdout.readline().split() for _ in range(count)]
     return [line[1] for line in lines] if all(line[:1] == ["ready"] for line in lines) else []
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    """Ask it to end, and see to it."""
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(END_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            pipe.close()

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from streamer.chaos.allowed import Allowed
 from streamer.chaos.scenario import AT_ONCE, Fault, Scenario, Scene
-from streamer.chaos.words import wrong_with_network, wrong_with_words
+from streamer.chaos.words import PICTURES, wrong_with_network, wrong_with_words
 from streamer.config.document import parse
 from streamer.config.load import refusal, text_of
 from streamer.config.model import DetectorConfig, ModelConfig
@@ -27,6 +27,7 @@ MOST_CAMERAS = 64
 LONGEST_S = 86_400.0
 SHORTEST_S = 2.0
 RETURN_S = 1.0  # at the least there has to be, for a return to be seen
+PICTURES_RETURN_S = 2.5  # they end with a keyframe
 
 
 def read_scenario(path: str | os.PathLike[str]) -> Scenario:
@@ -134,11 +135,12 @@ class _Reader:
         fault = Fault(at_s, cameras, words, key == "network", lasts_s)
         if lasts_s is not None and fault.word in AT_ONCE:
             a.refuse((*path, "for"), f"{fault.word} happens once; leave for out")
-        if fault.end_s is not None and fault.end_s > for_s - RETURN_S:
+        return_s = PICTURES_RETURN_S if key == "fault" and fault.word in PICTURES else RETURN_S
+        if fault.end_s is not None and fault.end_s > for_s - return_s:
             a.refuse(
                 path,
                 f"it ends at {fault.end_s:g} s, the run at {for_s:g} s; allowed: up to "
-                f"{for_s - RETURN_S:g} s, so that the return can be seen",
+                f"{for_s - return_s:g} s, so that the return can be seen",
             )
         return fault
 

@@ -12,6 +12,7 @@ from streamer.chaos.passing import Pass, run_pass
 from streamer.chaos.processes import BadNetwork, TestCamera
 from streamer.chaos.scenario import Scenario, Scene
 from streamer.chaos.steps import Steps
+from streamer.chaos.words import pictures
 from streamer.contracts import Detector
 from streamer.status import State
 
@@ -97,7 +98,10 @@ def try_out(
             network = opened.enter_context(BadNetwork([urls[number] for number in ways], scenario.seed))
             for number, way in ways.items():
                 urls[number] = network.urls[way]
-        steps = Steps(scenario.faults, camera.tell, lambda number, words: network.tell(ways[number], words))
+        steps = Steps(scenario.faults, camera.order, lambda number, words: network.order(ways[number], words))
+        if wanted := pictures(scenario.faults):
+            tell(f"making pictures for {len(wanted)} fault{'s' * (len(wanted) > 1)}")
+            camera.warm_up(wanted)
         half_s = scenario.for_s / 2
 
         def passed(what: str, for_s: float, faults: Steps | None = None) -> Pass:

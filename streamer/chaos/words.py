@@ -1,9 +1,10 @@
 """Whether the test camera and the bad network know a word: they are asked themselves."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, cast
 
+from streamer.chaos.scenario import Fault
 from streamer.errors import ConfigError
 from streamer.fakecam.commands import COMMANDS as CAMERA_WORDS
 from streamer.fakecam.commands import obey as obey_camera
@@ -13,6 +14,13 @@ from streamer.impair.commands import COMMANDS as NETWORK_WORDS
 from streamer.impair.commands import obey as obey_network
 
 _ENDS = "ok"  # a fault's `for` says when that is
+PICTURES = frozenset(word for word, command in CAMERA_WORDS.items() if command.view) - {_ENDS}
+
+
+def pictures(faults: Iterable[Fault]) -> Sequence[tuple[int, str]]:
+    """The pictures that they show: the camera's number, and the words."""
+    mine = (fault for fault in faults if not fault.network and fault.word in PICTURES)
+    return sorted({(number, fault.words) for fault in mine for number in fault.cameras})
 
 
 class _Camera:

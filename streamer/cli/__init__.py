@@ -9,10 +9,12 @@ import os
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib.metadata import version
+from types import FrameType
 from typing import NoReturn
 
 from streamer.cli.console import say
@@ -31,20 +33,56 @@ COMMANDS = (
     "demo",
     "chaos",
 )
+TOGETHER_S = 0.3  # who ends a group of processes often signals its members one by one too
+ANSWERING = ("bench", "chaos", "watermark")  # interrupted before they have said anything they have failed
+
+
+class Interrupt:
+    """The first signal raises KeyboardInterrupt; another one, after a moment, ends the process the hard way.
+
+    What is being put away after the first one is to be put away whole.
+    """
+
+    def __init__(self) -> None:
+        self._first_s: float | None = None
+
+    @property
+    def came(self) -> bool:
+        return self._first_s is not None
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a handler's shape
+        now_s = time.monotonic()
+        if self._first_s is None:
+            self._first_s = now_s
+            raise KeyboardInterrupt
+        if now_s - self._first_s > TOGETHER_S:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
 
 
 def program() -> NoReturn:
     """The command `freshframe`: ends the process with the exit status of `main`."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, from now on
-    _open_streams()
+    interrupt = Interrupt()
     try:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, interrupt)
+        _open_streams()
         status = main()
+    except KeyboardInterrupt:  # before or after everything
+        status = 1
     except Exception:  # a bug of ours: said as such, and the end is the same as otherwise
         traceback.print_exc()
         status = 1
-    if any(thread.daemon for thread in threading.enumerate()):
+
+    def at_once(*_: object) -> None:
+        os._exit(status)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, at_once)  # all is done; what comes now changes nothing of how it went
+    if interrupt.came or any(thread.daemon for thread in threading.enumerate()):
         # A thread that was given up still hangs in native code. Taking the interpreter down round it
         # would crash (PyAV wakes into freed memory), so the process ends without that.
+        # And where an interrupt met `exec`, as in dataclasses, CPython would make its own status of it.
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):
                 stream.flush()
@@ -64,8 +102,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         # What runs until it is stopped has done its work; what was to give an answer has not.
-        if "interrupted" in args:
-            say(f"interrupted: {args.interrupted}")
+        if "interrupted" in args or ("run" not in args and arguments[:1] and arguments[0] in ANSWERING):
+            say(f"interrupted: {getattr(args, 'interrupted', 'nothing was done')}")
             return 1
         return 0
     except BrokenPipeError:

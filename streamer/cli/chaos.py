@@ -2,13 +2,12 @@
 
 import argparse
 import json
-import logging
 import sys
 from pathlib import Path
 
 from rich.console import Console
 
-from streamer.cli.console import log_to, quiet, say
+from streamer.cli.console import lines_to_stderr, log_to, quiet, say
 from streamer.cli.wiring import ORACLE
 from streamer.errors import ConfigError, SourceError
 
@@ -41,7 +40,7 @@ def _run(args: argparse.Namespace) -> int:
         _check_writable(args.json)
     model = scenario.model or DetectorConfig(use=ORACLE)
     say(f"seed {scenario.seed}; {scenario.scene.count} cameras, {2 * scenario.for_s:g} s and a little more")
-    handler = log_to(logging.StreamHandler(sys.stderr))
+    handler = log_to(lines_to_stderr())
     try:
         trial = try_out(scenario, lambda: detector_for(model), say)
     except SourceError as error:  # while it was running

@@ -1,25 +1,22 @@
 """Commands of ours in processes of their own, as a camera or somebody's program is."""
 
 import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from streamer import held
 from streamer.errors import Cause, SourceError
 
 
 @contextmanager
 def running(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """`freshframe ARGUMENTS…` as long as the block lasts; its output is to be read."""
-    # -P: what lies in the current folder is none of our modules.
-    command = [sys.executable, "-P", "-m", "streamer", *arguments]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)  # noqa: S603
-    with process:
-        try:
-            yield process
-        finally:
-            process.terminate()
+    """`freshframe ARGUMENTS…` as long as the block lasts, and no longer; its output is to be read."""
+    process = held.start(held.COMMANDS, arguments)
+    try:
+        yield process
+    finally:
+        held.end(process)
 
 
 @contextmanager
