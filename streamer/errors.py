@@ -3,16 +3,29 @@
 FreshframeError
 ├── ConfigError     what a user wrote: file, key path, what was found, what is allowed
 ├── SourceError     a camera or recording: which one, the cause in one human sentence
+├── Stale           a picture that was overwritten before it was read
 ├── DetectorError   a model or its device, and what to do
 ├── SinkError       which sink, and why it cannot write
+│   ├── Unwritten   one result of one camera; the sink itself goes on
+│   └── SinkGone    whoever it writes for has gone for good
 └── AssetError      a file of the catalogue: which one, expected and found hash
 
-Each also derives from the natural builtin, so that callers who know nothing of Freshframe can
+Most also derive from the natural builtin, so that callers who know nothing of Freshframe can
 still catch it. An error's text is for the user's eyes: it names the thing, what was found, what is
 allowed and what to do, and it never holds a password.
 """
 
 from enum import StrEnum
+
+MOST_TEXT = 2000  # characters of somebody else's error
+
+
+def text_of(error: BaseException) -> str:
+    """What it says, of any length and kind: somebody else's exception may fail even at that."""
+    try:
+        return str(error)[:MOST_TEXT] or type(error).__name__
+    except BaseException:
+        return f"{type(error).__name__}, which has no text"
 
 
 class FreshframeError(Exception):
@@ -50,7 +63,7 @@ class SourceError(FreshframeError, OSError):
         self.cause = cause
 
     def __str__(self) -> str:
-        return str(self.args[0])
+        return str(self.args[0]) if self.args else ""
 
 
 class Stale(FreshframeError):

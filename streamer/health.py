@@ -18,7 +18,7 @@ class Health:
     camera: str
     at_ns: int  # monotonic
     status: Status
-    epoch: int  # -1 before the first picture
+    epoch: int  # +1 at each try to connect and each change of size; -1 before the first try
     quality: Quality = Quality.FINE  # what is wrong with its pictures now
     began: Quality = Quality.FINE  # of it, what was not when the message before this one was made
     ended: Quality = Quality.FINE  # what was wrong then, and is no more

@@ -48,7 +48,7 @@ class Pipeline:
     ) -> None:
         self._clock = clock or MonotonicClock()
         self._announcer = Announcer()
-        self._on_status = on_status or self._announcer
+        self._on_status = on_status
         self._cameras: dict[str, tuple[Camera, Detector]] = {}
         self._legs: list[Leg] = []
         self._wired: Wired | None = None
@@ -181,9 +181,10 @@ class Pipeline:
         health, news = wired.checkups[camera.name].of(camera)
         for leg in self._legs:
             leg.tell(health)
-        if self._on_status is self._announcer:
+        if self._on_status is None:
+            self._announcer(camera, health, news=news)
             self._announcer.pictures(health)
-        if news:
+        elif news:
             self._on_status(camera)
 
     def _hush(self, cameras: Iterable[str]) -> None:

@@ -12,7 +12,10 @@ from boxes import Stuck, picture, until
 from taps import Line, RenewableTap, Tap, Watched
 
 from streamer import Camera, Captured, Cause, Frame, Quality, Ring, SourceError, State
+from streamer.camera import strangers
 from streamer.camera.camera import MOST_HUNG
+from streamer.camera.pictures import HOLD_NS, MOST_FAILURES, Pictures
+from streamer.errors import MOST_TEXT
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -48,7 +51,7 @@ def test_silence_is_noticed_at_its_limit_and_over_with_the_next_picture(fps: flo
         gate.clock.pass_s(0.02)
         assert gate.stands(State.SILENT)
         assert gate.camera.status.cause is Cause.SILENCE
-        assert gate.camera.status.why == f"nothing came for {limit_s:.1f} s"
+        assert gate.camera.status.why == f"nothing came for over {limit_s:.1f} s"
         gate.clock.pass_s(4)
         gate.show()
         assert gate.states == [State.LIVE, State.SILENT, State.LIVE]
@@ -83,30 +86,135 @@ def test_segments_may_be_silent_for_longer() -> None:
         assert gate.stands(State.SILENT)
 
 
-def test_a_reader_that_is_busy_with_our_own_work_is_not_silent() -> None:
-    class Slow:
-        reason = "slow"
-        busy = threading.Event()
-        go_on = threading.Event()
+class Slow:
+    """A gate that hangs at its twenty-first frame, and counts."""
 
-        def admits(self, frame: Frame) -> bool:
-            if frame.index == 20:
-                self.busy.set()
-                assert self.go_on.wait(20)
-            return True
+    reason = "slow"
 
+    def __init__(self) -> None:
+        self.busy = threading.Event()
+        self.go_on = threading.Event()
+        self.asked = 0
+        self.threads: set[int] = set()
+
+    def admits(self, frame: Frame) -> bool:
+        assert not self.busy.is_set() or self.go_on.is_set(), "a gate is for one thread at a time"
+        self.asked += 1
+        if frame.index == 20:
+            self.busy.set()
+            assert self.go_on.wait(20)
+        return True
+
+
+def test_a_reader_that_is_busy_with_a_picture_has_two_seconds() -> None:
     slow = Slow()
-    with Watched(gates=[slow]) as gate:
+    with Watched(Tap, gates=[slow]) as gate:
         gate.film(20 / 25)
         gate.site.line.items.put(gate.shot())
         assert slow.busy.wait(10)
-        gate.clock.pass_s(60)
+        gate.clock.pass_s(1.9)
         assert gate.states == [State.LIVE]
+        gate.clock.pass_s(0.2)
+        assert gate.camera.status.why == "looking at a picture has taken over 2.0 s"
+        assert gate.stands(State.SILENT)
+        gate.clock.pass_s(20)
+        assert "cannot be replaced" in gate.camera.status.why
         slow.go_on.set()
         until(lambda: gate.site.line.asked == 22)
+        gate.heard()
+        assert gate.stands(State.LIVE)
         gate.clock.pass_s(0.6)
         gate.clock.pass_s(0.6)
-        assert gate.stands(State.SILENT), "but then it may be"
+        assert gate.stands(State.SILENT), "and it is watched as before"
+    gate.check(gate.frames())
+
+
+def test_a_reader_that_hangs_in_a_gate_is_replaced_and_its_successor_keeps_out_of_there() -> None:
+    slow, eyes = Slow(), Eyes()
+    with Watched(gates=[slow], pictures=eyes) as gate:
+        eyes.sees = Quality.DARK
+        gate.film(20 / 25)
+        hung = gate.site.line
+        gate.clock.pass_s(0.04)
+        hung.items.put(gate.shot())
+        assert slow.busy.wait(10)
+        gate.clock.pass_s(11)
+        until(lambda: len(gate.site.lines) == 2)
+        assert gate.camera.given_up == 1
+        eyes.sees = Quality.FINE
+        gate.film(1)
+        assert gate.stands(State.LIVE)
+        assert (slow.asked, eyes.looks, eyes.connections) == (21, 21, 1)
+        assert gate.shows(Quality.DARK), "what held goes on: nobody can say that it is over"
+        slow.go_on.set()
+        until(lambda: hung.closed)
+        gate.film(1)
+        assert (slow.asked, eyes.looks, eyes.connections) == (46, 46, 2)
+        assert gate.shows(Quality.FINE)
+    gate.check(gate.frames())
+
+
+def test_whoever_is_to_take_the_frames_may_take_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    taking, go_on = threading.Event(), threading.Event()
+    with Watched() as gate:
+        gate.film(1)
+        put = gate.writer.put
+
+        def slow(frame: Frame) -> bool:
+            taking.set()
+            assert go_on.wait(20)
+            return put(frame)
+
+        monkeypatch.setattr(gate.writer, "put", slow)
+        gate.site.line.items.put(gate.shot())
+        assert taking.wait(10)
+        gate.clock.pass_s(60)
+        assert gate.states == [State.LIVE]
+        go_on.set()
+
+
+def test_a_renewal_that_hangs_is_waited_for_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strangers, "RENEW_S", 0.05)
+    go_on = threading.Event()
+
+    class Locked(RenewableTap):
+        def renew(self) -> Tap:
+            go_on.wait(20)
+            return RenewableTap(self.site)
+
+    with Watched(Locked) as gate:
+        gate.film(1)
+        gate.clock.pass_s(12)
+        assert "cannot be replaced" in gate.camera.status.why
+        gate.film(1)
+        assert gate.stands(State.LIVE)
+        go_on.set()
+
+
+def test_a_renewal_that_hangs_does_not_hold_up_the_end() -> None:
+    asked, go_on = threading.Event(), threading.Event()
+
+    class Locked(RenewableTap):
+        def renew(self) -> Tap:
+            asked.set()
+            go_on.wait(20)
+            return RenewableTap(self.site)
+
+    strangers_ns = strangers.RENEW_S
+    with Watched(Locked) as gate:
+        strangers.RENEW_S = 20
+        try:
+            gate.film(1)
+            gate.clock.pass_s(9.9)
+            gate.clock.advance(0.1)
+            assert asked.wait(10)
+            begun = time.monotonic()
+            gate.end()
+            assert time.monotonic() - begun < 5
+            assert gate.states[-1] is State.ENDED
+        finally:
+            strangers.RENEW_S = strangers_ns
+            go_on.set()
 
 
 def test_what_a_reader_has_in_hand_when_all_is_over_counts_no_more() -> None:
@@ -233,7 +341,7 @@ def test_one_that_cannot_be_replaced_is_waited_for() -> None:
     with Watched(Tap) as gate:
         gate.film(1)
         gate.clock.pass_s(9.9)
-        assert gate.camera.status.why == "nothing came for 0.5 s"
+        assert gate.camera.status.why == "nothing came for over 0.5 s"
         gate.clock.pass_s(120)
         assert gate.stands(State.SILENT)
         assert "hangs in native code, and a source of its kind cannot be replaced" in gate.camera.status.why
@@ -287,9 +395,11 @@ def test_hanging_while_it_connects_is_hanging() -> None:
         gate.clock.pass_s(1)
         until(lambda: len(gate.site.lines) == 2)
         gate.site.opens = lambda: None
-        gate.clock.pass_s(11)
+        gate.clock.pass_s(29)
+        assert gate.camera.given_up == 0
+        gate.clock.pass_s(2)
         assert gate.camera.given_up == 1
-        assert any("connecting has taken 10 s" in change.why for change in gate.changes)
+        assert any("connecting has taken 30 s" in change.why for change in gate.changes)
         until(lambda: len(gate.site.lines) == 3)
         gate.film(1)
         assert gate.stands(State.LIVE)
@@ -344,7 +454,7 @@ def test_it_is_told_every_five_seconds_and_looked_at_seldom() -> None:
     assert max(gaps) <= 5 * 10**9
 
 
-def test_damage_begins_with_its_first_picture_and_ends_a_second_after_the_last() -> None:
+def test_damage_begins_with_its_first_picture_and_ends_two_seconds_after_the_last() -> None:
     with Watched() as gate:
         gate.film(1)
         for _ in range(3):
@@ -352,9 +462,9 @@ def test_damage_begins_with_its_first_picture_and_ends_a_second_after_the_last()
             gate.film(0.2, damaged=True)
         assert gate.camera.quality is Quality.DAMAGED
         last_ns = gate.clock.now_ns()
-        gate.film(2)
+        gate.film(3)
     assert [quality for _, quality in gate.qualities] == [Quality.FINE, Quality.DAMAGED, Quality.FINE]
-    assert gate.qualities[-1][0] == last_ns + 10**9
+    assert gate.qualities[-1][0] == last_ns + 2 * 10**9
     frames = gate.frames()
     assert [frame.quality for frame in frames].count(Quality.DAMAGED) == 3 * 5
 
@@ -371,7 +481,7 @@ def test_what_is_seen_is_in_the_frames_and_holds_as_long_as_it_is_seen() -> None
         eyes.sees = Quality.DARK
         gate.film(0.2)
         assert gate.shows(Quality.DARK | Quality.DAMAGED)
-        gate.film(1)
+        gate.film(2)
         assert gate.shows(Quality.DARK)
         eyes.sees = Quality.FINE
         gate.film(0.2)
@@ -383,23 +493,62 @@ def test_what_is_seen_is_in_the_frames_and_holds_as_long_as_it_is_seen() -> None
         [[]] * 10
         + [["frozen", "dark"]] * 10
         + [["damaged", "frozen", "dark"]] * 5
-        + [["dark"]] * 30
+        + [["dark"]] * 55
         + [[]] * 5
     )
 
 
-def test_eyes_that_fail_are_done_without(caplog: pytest.LogCaptureFixture) -> None:
+def test_damage_that_comes_again_while_the_loop_says_that_it_is_over_is_said() -> None:
+    """The reader took its time before it looked at the picture, and reports after the loop has looked."""
+    pictures, fine = Pictures("gate", None), Quality.FINE
+    assert pictures.came(fine, True, False, 0)
+    assert pictures.holds(1) is Quality.DAMAGED
+    assert pictures.holds(HOLD_NS) is fine
+    assert pictures.came(fine, True, False, HOLD_NS - 10_000_000)
+    assert pictures.holds(HOLD_NS + 1) is Quality.DAMAGED
+    assert not pictures.came(fine, True, False, HOLD_NS + 2)
+
+
+def test_damage_once_in_two_seconds_does_not_flutter() -> None:
+    with Watched() as gate:
+        for _ in range(6):
+            gate.film(0.04, damaged=True)
+            gate.film(1.8)
+        assert [quality for _, quality in gate.qualities] == [Quality.FINE, Quality.DAMAGED]
+
+
+@pytest.mark.parametrize("odd", [1, 6])
+def test_an_odd_picture_ends_nothing_that_held(odd: int, caplog: pytest.LogCaptureFixture) -> None:
+    eyes = Eyes()
+    eyes.sees = Quality.DARK
+    with Watched(pictures=eyes) as gate:
+        for _ in range(2):
+            gate.film(0.4)
+            eyes.broken = True
+            gate.film(odd / 25)
+            eyes.broken = False
+        gate.film(0.4)
+        assert [quality for _, quality in gate.qualities] == [Quality.FINE, Quality.DARK]
+        eyes.sees = Quality.FINE
+        gate.film(0.4)
+        assert gate.shows(Quality.FINE), "and it is looked after as before"
+    assert sum("could not be looked after" in record.message for record in caplog.records) == 1
+
+
+def test_eyes_that_fail_for_long_are_done_without(caplog: pytest.LogCaptureFixture) -> None:
     eyes = Eyes()
     eyes.sees = Quality.DARK
     with Watched(pictures=eyes) as gate:
         gate.film(0.4)
         eyes.broken = True
-        gate.film(1)
+        gate.film(5)
         assert gate.stands(State.LIVE)
-        assert gate.camera.quality is Quality.FINE
-        assert gate.camera.captured == 35
-    assert sum("looking after its pictures failed" in record.message for record in caplog.records) == 1
-    assert eyes.looks == 11
+        assert gate.shows(Quality.DARK), "nobody has seen that it is over"
+        assert gate.camera.captured == 135
+    said = [record.message for record in caplog.records if "looked after" in record.message]
+    assert len(said) == 2
+    assert "nobody does any more" in said[1]
+    assert eyes.looks == 10 + MOST_FAILURES
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -465,3 +614,47 @@ def test_by_the_real_clock_too() -> None:
     stuck.wake.set()
     assert stuck.spoke.wait(10)
     assert camera.captured == captured == 12
+
+
+class Odd(Exception):
+    """One that has no text to give."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+def test_whatever_a_stranger_raises_its_camera_is_tried_again() -> None:
+    bare = SourceError(Cause.NETWORK, "gone")
+    bare.args = ()
+    unknown = SourceError("of another kind", "gone")  # type: ignore[arg-type]  # what a stranger may do
+    spelt = SourceError("network", "gone")  # type: ignore[arg-type]
+    for error, cause, why in (
+        (bare, Cause.NETWORK, "SourceError"),
+        (unknown, Cause.DAMAGED, "gone"),
+        (spelt, Cause.NETWORK, "gone"),
+        (Odd(), Cause.DAMAGED, "unexpected Odd in its source"),
+        (SystemExit(3), Cause.DAMAGED, "unexpected SystemExit in its source"),
+        (SourceError(Cause.NETWORK, "x" * 10**6), Cause.NETWORK, "x" * MOST_TEXT),
+    ):
+        with Watched() as gate:
+            gate.film(1)
+            gate.site.line.items.put(error)
+            until(lambda gate=gate: gate.stands(State.RETRYING))  # type: ignore[misc]
+            assert gate.camera.status.cause is cause
+            assert gate.camera.status.why == why
+            gate.clock.pass_s(1)
+            until(lambda gate=gate: len(gate.site.lines) == 2)  # type: ignore[misc]
+            gate.film(1)
+            assert gate.stands(State.LIVE)
+        gate.check(gate.frames())
+
+
+def test_how_it_ended_keeps_the_cause_that_its_reason_has() -> None:
+    with Watched() as gate:
+        gate.film(1)
+        gate.clock.pass_s(1)
+        assert gate.stands(State.SILENT)
+        why = gate.camera.status.why
+        gate.end()
+        assert gate.changes[-1].state is State.ENDED
+        assert (gate.changes[-1].why, gate.changes[-1].cause) == (why, Cause.SILENCE)

@@ -377,6 +377,24 @@ def test_what_cannot_be_is_said_before_anything_starts(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("scenario", "said"),
+    [
+        ("for: 5\ncameras: {clip: nowhere.mp4}\n", "there is no such file"),
+        ("for: 5\ncameras: {clip: .}\n", "this is a folder"),
+        ("for: 5\ncameras: {clip: s.yaml}\n", "not a video"),
+        ("for: 5\nmodel: nowhere.pt\n", "nowhere.pt"),
+    ],
+)
+def test_clip_and_model_are_looked_at_before_anything_is_made(
+    scenario: str, said: str, write: Write, tmp_path: Path
+) -> None:
+    done = freshframe("chaos", write(scenario), cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert "making" not in done.stderr
+
+
 @pytest.mark.parametrize("path", sorted((Path(__file__).parents[1] / "configs" / "chaos").glob("*.yaml")))
 def test_the_ready_scenarios_can_be_read(path: Path) -> None:
     assert read_scenario(path).faults

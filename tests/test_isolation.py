@@ -1,6 +1,8 @@
 """A camera's decoder in a process of its own: the same pictures, and nothing left behind when it dies."""
 
+import contextlib
 import dataclasses
+import gc
 import os
 import random
 import signal
@@ -11,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -20,10 +23,26 @@ import pytest
 from streamer import Camera, Captured, Cause, ConfigError, LazyPicture, Pipeline, SourceError, Stale
 from streamer.fakecam import FakeCam
 from streamer.fakecam.film import film
-from streamer.isolation import Isolated, child
+from streamer.isolation import Isolated, child, deaths, starting
 from streamer.isolation.channel import Channel
-from streamer.isolation.messages import Ended, Failed, Form, Job, Opened, Room, Shot, encode, job
+from streamer.isolation.messages import (
+    ENTER,
+    Ended,
+    Failed,
+    Form,
+    Job,
+    Noted,
+    Opened,
+    Room,
+    Shot,
+    encode,
+    job,
+    said,
+)
+from streamer.isolation.outbox import Outbox
 from streamer.isolation.process import Process
+from streamer.isolation.segment import reserve
+from streamer.isolation.starting import start
 from streamer.sources import open_source, parse_address
 from streamer.sources.pattern import Pattern
 from streamer.watermark import read
@@ -62,6 +81,12 @@ def watch(source: Isolated, seen: list[int]) -> None:
         assert reading.mark is not None, reading
         assert reading.mark.frame == round((captured.pts_ns or 0) * 100 / 1e9)
         seen.append(reading.mark.frame)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _the_thread_that_starts_processes() -> None:
+    """It is there from the first one to the end."""
+    starting._thread.submit(int).result()
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +177,8 @@ def test_who_is_held_up_is_told_what_was_overwritten(clip: Path) -> None:
                 return True
             return False
 
-        slots = source._slots
+        assert source._connection is not None
+        slots = source._connection.slots
         assert slots is not None
         until(lambda: slots.holds(20))
         assert overwritten()
@@ -169,6 +195,167 @@ def test_pictures_outlive_the_process(clip: Path) -> None:
     mark = read(captured.picture.bgr()).mark
     assert mark is not None
     assert (mark.camera, mark.frame) == (3, 0)
+
+
+def test_what_nobody_could_be_told_in_time_is_told_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = (Channel(end) for end in socket.socketpair())
+    outbox, offers = Outbox(theirs), iter([True, False, False])
+    offer = Channel.offer
+    monkeypatch.setattr(Channel, "offer", lambda self, message: next(offers) and offer(self, message))
+
+    def hand_over() -> None:
+        for number in range(3):
+            outbox.hand_over(Captured(picture(), number, skipped=number))
+        outbox.finish()
+
+    thread = in_thread(hand_over)
+    room = said(ours.receive() or b"")
+    assert isinstance(room, Room)
+    descriptor = reserve(room.picture_bytes)
+    ours.send_descriptor(descriptor)
+    os.close(descriptor)
+    thread.join(5)
+    told = [said(ours.receive() or b"") for _ in range(2)]
+    for channel in (ours, theirs):
+        channel.close()
+    assert [(shot.number, shot.skipped) for shot in told if isinstance(shot, Shot)] == [(1, 0), (3, 4)]
+
+
+def test_what_was_overwritten_at_the_very_end_is_counted(clip: Path) -> None:
+    with isolated(clip, live=True) as source:
+        pictures = iter(source)
+        next(pictures)
+        assert source._connection is not None
+        slots = source._connection.slots
+        assert slots is not None
+        until(lambda: slots.holds(40))
+        slots._numbers = np.zeros_like(slots._numbers)  # as if it had gone round once more
+        (last,) = list(pictures)
+    assert last.skipped == 38
+    with pytest.raises(Stale):
+        last.picture.bgr()
+
+
+# Kept
+
+
+def test_a_camera_that_is_away_costs_no_process_for_each_try() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    source, before, pids = isolated(f"rtsp://127.0.0.1:{port}/cam"), held(), set()
+    for _ in range(10):
+        with pytest.raises(SourceError) as caught, source:
+            pass
+        assert caught.value.cause is Cause.NETWORK
+        assert source.pid is not None
+        pids.add(source.pid)
+    assert len(pids) == 1
+    source.stop()
+    assert gone(pids.pop())
+    until(lambda: held() == before)
+
+
+def test_one_that_nobody_stops_ends_with_its_source() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    source = isolated(f"rtsp://127.0.0.1:{port}/cam")
+    with contextlib.suppress(SourceError), source:
+        pass
+    pid = source.pid
+    assert pid is not None
+    assert not gone(pid)
+    del source
+    gc.collect()
+    assert gone(pid)
+
+
+def test_a_lost_connection_costs_no_process(clip: Path) -> None:
+    with FakeCam([clip]) as fake:
+        source, pids = isolated(fake.urls[0]), set()
+        for _ in range(20):  # more often than room may be asked for in one connection
+            with contextlib.suppress(SourceError), source:
+                for _ in source:
+                    fake.fault(0, "drop")
+            pids.add(source.pid)
+    (pid,) = pids
+    assert pid is not None
+    assert not gone(pid)
+    source.stop()
+    assert gone(pid)
+
+
+def test_a_process_that_died_while_nobody_read_it_is_replaced() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    source = isolated(f"rtsp://127.0.0.1:{port}/cam")
+    pids = []
+    for _ in range(2):
+        with pytest.raises(SourceError) as caught, source:
+            pass
+        assert caught.value.cause is Cause.NETWORK
+        pid = source.pid
+        assert pid is not None
+        pids.append(pid)
+        os.kill(pid, signal.SIGKILL)
+        process = source._process
+        assert process is not None
+        until(lambda process=process: not process.alive)  # type: ignore[misc]
+    assert pids[0] != pids[1]
+    source.stop()
+    assert all(gone(pid) for pid in pids)
+
+
+def test_one_that_dies_before_a_picture_is_started_ever_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now_ns, started_ns = 0, []
+
+    def begun(_: object) -> Played:
+        started_ns.append(now_ns)
+        return Played(lambda channel: channel.send(encode(Opened())))
+
+    monkeypatch.setattr("streamer.isolation.source.start", begun)
+    monkeypatch.setattr("streamer.isolation.deaths.time.monotonic_ns", lambda: now_ns)
+    source, reasons = isolated(), set()
+    while len(started_ns) < 10:
+        with pytest.raises(SourceError) as caught, source:
+            list(source)
+        assert caught.value.cause is Cause.CRASH
+        reasons.add(str(caught.value).partition(";")[0])
+        now_ns += 10**8
+    pauses_s = [round((later - sooner) / 1e9, 1) for sooner, later in pairwise(started_ns)]
+    assert pauses_s == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 10.0, 10.0]
+    assert len(reasons) == 1
+    assert "died (signal 9) before its first picture" in reasons.pop()
+
+
+def test_stopped_while_it_starts_it_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    starting, on = threading.Event(), threading.Event()
+
+    def slow(user: int) -> Process:
+        starting.set()
+        assert on.wait(10)
+        return start(user)
+
+    monkeypatch.setattr("streamer.isolation.source.start", slow)
+    source, before, errors = isolated(), held(), []
+
+    def use() -> None:
+        try:
+            with source:
+                pass
+        except SourceError as error:
+            errors.append(str(error))
+
+    thread = in_thread(use)
+    assert starting.wait(10)
+    source.stop()  # would hang here
+    source.renew()
+    on.set()
+    thread.join(5)
+    assert "was stopped" in errors[0]
+    assert source.pid is None
+    until(lambda: held() == before)
 
 
 # Death
@@ -190,7 +377,10 @@ def test_a_crash_is_an_error_of_this_camera_and_entering_again_goes_on() -> None
         assert next(iter(source)).captured_ns > captured.captured_ns
 
 
-def test_killed_at_random_instants_it_leaks_nothing_and_shows_nothing_torn() -> None:
+def test_killed_at_random_instants_it_leaks_nothing_and_shows_nothing_torn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(deaths, "FIRST_S", 0.0)
     luck = random.Random(7)
     seen: list[int] = []
     source = isolated()
@@ -207,12 +397,13 @@ def test_killed_at_random_instants_it_leaks_nothing_and_shows_nothing_torn() -> 
                 watch(source, seen)
         killer.join()
         assert gone(pid)
+    source.stop()
     assert seen
-    assert held() == before
+    until(lambda: held() == before)
 
 
 def test_killed_while_it_starts_it_leaks_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    source, luck, begin, before = isolated(), random.Random(3), Isolated._begin, held()
+    luck, begin, before = random.Random(3), Isolated._begin, held()
 
     def killed(self: Isolated, process: Process) -> None:
         threading.Event().wait(luck.uniform(0, 0.1))
@@ -220,10 +411,13 @@ def test_killed_while_it_starts_it_leaks_nothing(monkeypatch: pytest.MonkeyPatch
         begin(self, process)
 
     monkeypatch.setattr(Isolated, "_begin", killed)
+    monkeypatch.setattr(deaths, "FIRST_S", 0.0)
+    source = isolated()
     for _ in range(5):
-        with pytest.raises(SourceError, match="signal 9"), source:
+        with pytest.raises(SourceError, match=r"died \(signal 9\) before its first picture"), source:
             pass
-    assert held() == before
+    source.stop()
+    until(lambda: held() == before)
 
 
 def test_a_pipeline_loses_one_camera_for_a_moment_and_the_others_not_a_frame() -> None:
@@ -286,13 +480,13 @@ def test_a_configuration_asks_for_it_and_ctrl_c_ends_it(tmp_path: Path) -> None:
         until(lambda: seen.exists() and seen.read_text().count("\n") > 3, timeout_s=20)
         tasks = Path(f"/proc/{process.pid}/task").iterdir()
         children = [pid for task in tasks for pid in (task / "children").read_text().split()]
-        assert len(children) == 1
-        assert "streamer.isolation.child" in Path(f"/proc/{children[0]}/cmdline").read_text()
+        assert len(children) == 2, "one, and a spare"
+        assert all("isolation.child" in Path(f"/proc/{pid}/cmdline").read_text() for pid in children)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=20)
         assert process.returncode == 0, said
         assert "died" not in said
-    assert gone(int(children[0]))
+    assert all(gone(int(pid)) for pid in children)
 
 
 # Stopping
@@ -332,7 +526,7 @@ def test_stopping_ends_it_while_it_waits_for_the_camera() -> None:
         assert pid is not None
         assert gone(pid)
     assert causes == [Cause.ENDED]
-    assert held() == before
+    until(lambda: held() == before)
     with pytest.raises(SourceError, match="stopped"), source:
         pass
 
@@ -345,6 +539,35 @@ def test_stopping_ends_the_iteration() -> None:
     assert source.pid is None
 
 
+def test_one_waits_to_take_the_place_of_one_that_dies() -> None:
+    def children() -> set[int]:
+        tasks = Path("/proc/self/task").iterdir()
+        return {int(pid) for task in tasks for pid in (task / "children").read_text().split()}
+
+    def spare() -> int:
+        until(lambda: len(children() - before) == 2)
+        (pid,) = children() - before - {source.pid or 0}
+        return pid
+
+    source, before, expected = isolated(), children(), 0
+    for _ in range(3):
+        with contextlib.suppress(SourceError), source:
+            pictures = iter(source)
+            next(pictures)
+            assert source.pid is not None
+            assert expected in (0, source.pid)
+            expected = spare()
+            os.kill(source.pid, signal.SIGKILL)
+            list(pictures)
+    os.kill(expected, signal.SIGKILL)
+    until(lambda: Path(f"/proc/{expected}/stat").read_text().rpartition(")")[2].split()[0] == "Z")
+    with source:
+        assert next(iter(source)).picture.size == (320, 240)
+        assert source.pid != expected
+        spare()
+    until(lambda: children() == before)
+
+
 def test_one_that_does_not_listen_is_killed() -> None:
     source, before = isolated(), held()
     with source:
@@ -353,7 +576,7 @@ def test_one_that_does_not_listen_is_killed() -> None:
         pid = source.pid
         os.kill(pid, signal.SIGSTOP)
     assert gone(pid)
-    assert held() == before
+    until(lambda: held() == before)
 
 
 def test_a_new_one_in_place_of_one_that_hangs() -> None:
@@ -391,6 +614,17 @@ def test_the_password_is_neither_in_its_arguments_nor_in_its_environment(
     assert b"streamer.isolation.child" in told[0]
     for secret in (b"secret-word", b"other-word"):
         assert all(secret not in text for text in told)
+
+
+def test_it_keeps_what_connections_need_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "https_proxy", "HTTPS_PROXY", "NO_PROXY", "OTHER"):
+        monkeypatch.setenv(name, f"/{name}")
+    with isolated() as source:
+        environ = Path(f"/proc/{source.pid}/environ").read_text().split("\0")
+    assert "SSL_CERT_FILE=/SSL_CERT_FILE" in environ
+    assert {"SSL_CERT_DIR=/SSL_CERT_DIR", "https_proxy=/https_proxy"} <= set(environ)
+    assert {"HTTPS_PROXY=/HTTPS_PROXY", "NO_PROXY=/NO_PROXY"} <= set(environ)
+    assert "OTHER=/OTHER" not in environ
 
 
 def test_it_is_confined() -> None:
@@ -434,11 +668,12 @@ class Played:
 
     def __init__(self, plays: Callable[[Channel], None]) -> None:
         ours, theirs = socket.socketpair()
-        self.channel, self.pid = Channel(ours), 0
+        self.channel, self.pid, self.alive, self.killed = Channel(ours), 0, True, False
         self._thread = in_thread(lambda: self._play(Channel(theirs), plays))
 
     def _play(self, channel: Channel, plays: Callable[[Channel], None]) -> None:
         job(channel.receive() or b"")
+        assert channel.receive() == ENTER
         try:
             plays(channel)
         except OSError:
@@ -449,6 +684,10 @@ class Played:
     def hang_up(self) -> None:
         self.channel.hang_up()
 
+    def kill(self) -> None:
+        self.killed = True
+        self.hang_up()
+
     def end(self) -> int:
         self.hang_up()
         self._thread.join()
@@ -457,12 +696,17 @@ class Played:
 
 
 @pytest.fixture
-def plays(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Channel], None]], Isolated]:
-    def made(script: Callable[[Channel], None]) -> Isolated:
-        monkeypatch.setattr("streamer.isolation.source.Process", lambda: Played(script))
-        return isolated()
+def plays(monkeypatch: pytest.MonkeyPatch) -> Iterator["Plays"]:
+    sources = []
 
-    return made
+    def made(script: Callable[[Channel], None]) -> Isolated:
+        monkeypatch.setattr("streamer.isolation.source.start", lambda _: Played(script))
+        sources.append(isolated())
+        return sources[-1]
+
+    yield made
+    for source in sources:
+        source.stop()
 
 
 Plays = Callable[[Callable[[Channel], None]], Isolated]
@@ -471,21 +715,28 @@ Plays = Callable[[Callable[[Channel], None]], Isolated]
 def handing_over(captured: Iterable[Captured]) -> Callable[[Channel], None]:
     def script(channel: Channel) -> None:
         channel.send(encode(Opened()))
-        outbox = child._Outbox(channel)
+        outbox = Outbox(channel)
         for one in captured:
             outbox.hand_over(one)
+        outbox.finish()
         channel.send(encode(Ended()))
 
     return script
 
 
 def test_every_field_of_captured_travels(plays: Plays) -> None:
-    sent = [
-        Captured(picture(), 5, None, None, False, 0, False, False),
-        Captured(picture(), 2**60, -3, 2**62, True, 7, True, True),
-        Captured(picture(), 1, 2**70, -(2**70)),  # a camera's nonsense
-    ]
-    with plays(handing_over(sent)) as source:
+    sent: list[Captured] = []
+
+    def captured() -> Iterator[Captured]:
+        now_ns = time.monotonic_ns()
+        sent[:] = [
+            Captured(picture(), now_ns, None, None, False, 0, False, False),
+            Captured(picture(), now_ns - 1, -3, 2**62, True, 7, True, True),
+            Captured(picture(), now_ns, 2**70, -(2**70)),  # a camera's nonsense
+        ]
+        yield from sent
+
+    with plays(handing_over(captured())) as source:
         came = list(source)
     names = [field.name for field in dataclasses.fields(Captured) if field.name != "picture"]
     assert set(names) <= set(Shot.__struct_fields__)
@@ -498,7 +749,7 @@ def test_every_field_of_captured_travels(plays: Plays) -> None:
 
 def test_another_size_in_mid_stream(plays: Plays) -> None:
     sizes = [(16, 12), (640, 480), (16, 12), (1280, 720), (641, 479)]
-    pictures = [Captured(picture(size, number), number) for number, size in enumerate(sizes)]
+    pictures = (Captured(picture(size, number), time.monotonic_ns()) for number, size in enumerate(sizes))
     with plays(handing_over(pictures)) as source:
         for number, captured in enumerate(source):
             assert captured.picture.size == sizes[number]
@@ -511,8 +762,9 @@ def test_another_size_in_mid_stream(plays: Plays) -> None:
 SMALL = Form("yuv420p", 64, 48)
 
 
-def shot(number: int = 1, form: Form = SMALL) -> bytes:
-    return encode(Shot(number, form, 0, None, None, False, 0, False, False))
+def shot(number: int = 1, form: Form = SMALL, *, later_ns: int = 0, skipped: int = 0) -> bytes:
+    captured_ns = time.monotonic_ns() + later_ns
+    return encode(Shot(number, form, captured_ns, None, None, False, skipped, False, False))
 
 
 @pytest.mark.parametrize(
@@ -541,9 +793,70 @@ def test_nonsense_from_the_process_is_an_error_of_this_camera(plays: Plays, mess
                 os.close(channel.receive_descriptor())
 
     before = held()
-    with pytest.raises(SourceError, match=r"makes no sense|no shared memory"), plays(script) as source:
+    source = plays(script)
+    with pytest.raises(SourceError, match=r"makes no sense|no shared memory"), source:
         list(source)
-    assert held() == before
+    source.stop()
+    until(lambda: held() == before)
+
+
+HOUR_NS = 3600 * 10**9
+
+
+@pytest.mark.parametrize(
+    ("messages", "why"),
+    [
+        (lambda: [shot(later_ns=HOUR_NS)], "in the future"),
+        (lambda: [shot(later_ns=-HOUR_NS)], "before it was asked for"),
+        (lambda: [shot(2), shot(2)], "picture 2 after picture 2"),
+        (lambda: [shot(2), shot(1)], "picture 1 after picture 2"),
+        (lambda: [shot(skipped=2**32 - 1)], "4294967295 pictures skipped"),
+        (lambda: [shot(number, skipped=4000) for number in (1, 2, 3, 4, 5)], "4000 pictures skipped"),
+        (lambda: [encode(Room(5000)), encode(Room(5000))], "have room already"),
+        (lambda: [encode(Room(4800 + number)) for number in range(20)], "yet another size"),
+    ],
+)
+def test_times_and_counts_that_cannot_be_end_it(
+    monkeypatch: pytest.MonkeyPatch, messages: Callable[[], list[bytes]], why: str
+) -> None:
+    def script(channel: Channel) -> None:
+        channel.send(encode(Opened()))
+        for message in [encode(Room(4608)), *messages()]:
+            channel.send(message)
+            if message.startswith(encode(Room(1))[:5]):
+                os.close(channel.receive_descriptor())
+        channel.receive()
+
+    played: list[Played] = []
+
+    def begun(_: object) -> Played:
+        played.append(Played(script))
+        return played[-1]
+
+    monkeypatch.setattr("streamer.isolation.source.start", begun)
+    with pytest.raises(SourceError, match=f"makes no sense.*{why}") as caught, isolated() as source:
+        list(source)
+    assert caught.value.cause is Cause.CRASH
+    assert played[0].killed
+
+
+def test_what_it_logs_is_logged_here_without_the_password_and_not_for_ever(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def script(channel: Channel) -> None:
+        channel.send(encode(Noted(30, "rtsp://me:secret-word@192.0.2.1/cam:\nread by FFmpeg")))
+        for _ in range(1000):
+            channel.send(encode(Noted(30, "and so on")))
+        channel.send(encode(Failed(Cause.NETWORK, "away")))
+
+    monkeypatch.setattr("streamer.isolation.source.start", lambda _: Played(script))
+    source = Isolated(parse_address("rtsp://me:secret-word@192.0.2.1/cam"))
+    with pytest.raises(SourceError, match="away"), source:
+        pass
+    source.stop()
+    lines = [record.getMessage() for record in caplog.records if record.name == "freshframe"]
+    assert lines[0] == "rtsp://***@192.0.2.1/cam: read by FFmpeg"
+    assert 20 <= len(lines) < 30
 
 
 def test_a_message_that_is_too_long_is_not_waited_for(plays: Plays) -> None:
@@ -575,8 +888,14 @@ def test_what_fails_in_the_process_is_told_without_the_password(
     ours, theirs = (Channel(end) for end in socket.socketpair())
     address = parse_address("rtsp://me:secret-word@192.0.2.1/cam")
     asked = Job(address.kind, address.text, address.redacted, address.name, True, "tcp")
-    child._work(asked, theirs)
+    ours.send(ENTER)
+    ours.send(ENTER)
+    work = in_thread(lambda: child._work(asked, theirs))
     told = ours.receive()
+    if not isinstance(error, MemoryError):
+        assert ours.receive() == told, "it is there for the next connection"
+    ours.hang_up()
+    work.join(5)
     ours.close()
     theirs.close()
     failed = msgspec.msgpack.decode(told or b"", type=Failed)

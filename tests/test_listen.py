@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from streamer.cli.listen import line
+from streamer.cli.listen import LONGEST, line
 from streamer.wire import message
 from tests.test_jsonl import result
 
@@ -24,3 +24,12 @@ def test_labels_do_not_drive_the_terminal() -> None:
     item = message(result(7), 0)
     things = [msgspec.structs.replace(item.detections[0], label="\x1b]0;title\x07\x1b[2J")]
     assert line(msgspec.structs.replace(item, detections=things)).isprintable()
+
+
+def test_a_line_stays_a_line() -> None:
+    item = message(result(7), 0)
+    things = [msgspec.structs.replace(item.detections[0], label=f"label {number}") for number in range(3000)]
+    latency = msgspec.structs.replace(item.latency_ms, total=1e300)
+    text = line(msgspec.structs.replace(item, detections=things, latency_ms=latency))
+    assert len(text) == LONGEST
+    assert text.endswith("…")

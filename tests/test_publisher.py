@@ -14,53 +14,29 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 import pytest
 import zmq
+from wires import (
+    LOOPBACK,
+    PATIENCE_S,
+    deadline,
+    encoded,
+    packet,
+    result,
+    spoken_to,
+    stranger,
+)
 
-import sinks.publisher
 from benchmarks import subscribers
 from sinks.publisher import Publisher
 from sinks.subscriber import Subscriber
-from streamer import (
-    ArrayPicture,
-    ConfigError,
-    Detections,
-    Frame,
-    ModelInfo,
-    Quality,
-    Result,
-    SinkError,
-    Timing,
-)
-from streamer.wire import SESSION, DetectionsMessage, encode, message, topic
+from streamer import ConfigError, SinkError
+from streamer.wire import SESSION, DetectionsMessage, encode, message
 from tests.conftest import missing
 
 pytestmark = pytest.mark.timeout(30)
 
-LOOPBACK = "tcp://127.0.0.1:*"
-PATIENCE_S = 10.0
-PICTURE = ArrayPicture(np.zeros((90, 160, 3), np.uint8))
-
-
-def result(camera: str = "cam1", things: int = 1, index: int = 0) -> Result:
-    now_ns = time.monotonic_ns()
-    seen = Detections(
-        ("person",),
-        np.full((things, 4), 12.34, np.float32),
-        np.full(things, 0.5, np.float32),
-        np.zeros(things, np.int32),
-    )
-    frame = Frame(camera, 1, index, now_ns, now_ns, None, None, False, Quality.FINE, PICTURE)
-    return Result(frame, seen, ModelInfo("none"), Timing(*[now_ns] * 5), {})
-
-
-def deadline() -> Iterator[None]:
-    """Rounds to try something in, until patience ends."""
-    end = time.monotonic() + PATIENCE_S
-    while time.monotonic() < end:
-        yield
-    pytest.fail(f"nothing in {PATIENCE_S:.0f} s")
+assert encoded  # a fixture
 
 
 def joined(publisher: Publisher, subscriber: Subscriber, camera: str = "cam1") -> DetectionsMessage:
@@ -85,35 +61,6 @@ def received(subscriber: Subscriber, wanted: Callable[[DetectionsMessage], bool]
 @pytest.fixture
 def publisher() -> Iterator[Publisher]:
     with Publisher(LOOPBACK) as opened:
-        yield opened
-
-
-@pytest.fixture
-def encoded(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often a message of each camera has been encoded."""
-    count: Counter[str] = Counter()
-
-    def counting(item: DetectionsMessage, *rest: Any) -> bytes:
-        count[item.camera] += 1
-        return encode(item, *rest)
-
-    monkeypatch.setattr(sinks.publisher, "encode", counting)
-    return count
-
-
-@contextmanager
-def stranger(
-    kind: int, address: str, *, listens: bool = False, rcvhwm: int = 0
-) -> "Iterator[zmq.Socket[bytes]]":
-    """A bare ZeroMQ socket."""
-    with zmq.Context() as context, context.socket(kind) as opened:
-        opened.linger = 0
-        opened.sndhwm = 0
-        opened.rcvhwm = rcvhwm
-        if listens:
-            opened.bind(address)
-        else:
-            opened.connect(address)
         yield opened
 
 
@@ -294,7 +241,8 @@ def test_seq_goes_on_when_it_is_entered_again() -> None:
 PUBLISHING = """
 import sys
 sys.path.insert(0, "tests")
-from test_publisher import Publisher, result
+from wires import result
+from sinks.publisher import Publisher
 with Publisher(sys.argv[1]) as publisher:
     print(publisher.address, flush=True)
     while True:
@@ -598,22 +546,6 @@ def test_hostile_peers_cannot_unsubscribe_others(publisher: Publisher, encoded: 
         joined(publisher, subscriber)
         publisher.write(result("cam2"))
         assert encoded["cam2"] == 0
-
-
-def packet(camera: str, seq: int, session: str = "s1", **changes: Any) -> bytes:
-    item = msgspec.structs.replace(message(result(camera), seq), session=session, **changes)
-    return topic("det", camera) + encode(item)
-
-
-@contextmanager
-def spoken_to() -> "Iterator[tuple[zmq.Socket[bytes], Subscriber]]":
-    """A subscriber, and a bare publisher whose words it gets."""
-    with (
-        stranger(zmq.XPUB, LOOPBACK, listens=True) as bare,
-        Subscriber(bare.getsockopt_string(zmq.LAST_ENDPOINT)) as subscriber,
-    ):
-        assert bare.poll(round(PATIENCE_S * 1000))
-        yield bare, subscriber
 
 
 def test_garbage_packets_are_counted() -> None:

@@ -17,6 +17,7 @@ from streamer.rtsp.nal import PACKINGS
 from streamer.rtsp.order import Order
 from streamer.rtsp.playing import Arrival
 from streamer.rtsp.rtp import Packet, read_packet
+from streamer.rtsp.units import AccessUnit as Unit
 from streamer.rtsp.units import Assembly
 from streamer.sources import open_source, parse_address
 from streamer.sources.damage import Damage
@@ -83,6 +84,33 @@ def test_all_that_is_damaged_is_marked_and_nothing_else(clip: Clip, share: float
     # with one in seven, and nothing is left that could tell.
     assert right >= (0.99 if what == "lost" else 0.6) * (right + missed)
     assert right >= (0.95 if what == "lost" else 0.8) * (right + false_alarms)
+
+
+def test_h265_that_leans_on_a_loss_is_shown_and_marked(tmp_path: Path) -> None:
+    params = "log-level=none:bframes=0:keyint=15:min-keyint=15:scenecut=0"
+    film = make_clip(tmp_path / "a.ts", 60, "libx265", **{"x265-params": params})
+    with av.open(str(film)) as container:
+        coded = [bytes(packet) for packet in container.demux(video=0) if packet.size]
+
+    def shown(leave_out: int | None) -> dict[int, tuple[bytes, bool]]:
+        joining = Joining(parse_address("rtsp://127.0.0.1/x"))
+        joining.connected("hevc")
+        found = {}
+        for number, data in enumerate(coded):
+            if number == leave_out:
+                continue
+            key, after = number % 15 == 0, number - 1 == leave_out
+            unit = Unit(bytearray(data), 3000 * number, key, 0, True, after, number * 33_000_000)
+            ns = number * 33_000_000
+            for captured in joining.pictures(Arrival(unit, 3000 * number, ns, ns, None)):
+                number_shown = round((captured.pts_ns or 0) / 33e6)
+                found[number_shown] = captured.picture.bgr().tobytes(), captured.damaged
+        return found
+
+    clean, hurt = shown(None), shown(20)
+    assert not any(damaged for _, damaged in clean.values())
+    assert {number for number, (_, damaged) in hurt.items() if damaged} == set(range(21, 30))
+    assert all(damaged or pixels == clean[number][0] for number, (pixels, damaged) in hurt.items())
 
 
 def test_damage_ends_with_a_keyframe_that_came_whole() -> None:

@@ -11,6 +11,7 @@ from streamer.camera.watching import (
     STARVED_NS,
     STUCK_JOINING_NS,
     STUCK_NS,
+    STUCK_OPENING_NS,
     Phase,
     Sign,
     Watching,
@@ -192,13 +193,31 @@ class TestWatching:
             assert self.look(watching, since_ns + LEAST_NS + 100 * MS, since_ns) is Sign.FINE
 
     @pytest.mark.parametrize(
-        ("phase", "stuck_ns"), [(Phase.OPENING, STUCK_NS), (Phase.JOINING, STUCK_JOINING_NS)]
+        ("phase", "stuck_ns"), [(Phase.OPENING, STUCK_OPENING_NS), (Phase.JOINING, STUCK_JOINING_NS)]
     )
     def test_before_the_first_picture_nobody_is_silent(self, phase: Phase, stuck_ns: int) -> None:
         watching = Watching()
         assert watching.look(0, 0, phase, LEAST_NS) is Sign.FINE
         assert watching.look(stuck_ns - 1, 0, phase, LEAST_NS) is Sign.FINE
         assert watching.look(stuck_ns, 0, phase, LEAST_NS) is Sign.STUCK
+
+    @pytest.mark.parametrize(
+        ("limit_ns", "silent_ns", "stuck_ns"),
+        [(LEAST_NS, 2 * S, 10 * S), (3 * S, 3 * S, 10 * S), (20 * S, 20 * S, 20 * S), (None, 5 * S, 10 * S)],
+    )
+    def test_who_looks_at_a_picture_for_ever_hangs_too(
+        self, limit_ns: int | None, silent_ns: int, stuck_ns: int
+    ) -> None:
+        watching, now_ns, signs = Watching(), 0, dict[Sign, int]()
+        while Sign.STUCK not in signs:
+            signs.setdefault(watching.look(now_ns, 0, Phase.LOOKING, limit_ns), now_ns)
+            now_ns = watching.due_ns or now_ns
+        assert signs.get(Sign.SILENT, stuck_ns) == silent_ns
+        assert signs[Sign.STUCK] == stuck_ns
+
+    def test_connecting_may_take_longer_than_a_dead_name_server(self) -> None:
+        watching = Watching()
+        assert watching.look(25 * S, 0, Phase.OPENING, LEAST_NS) is Sign.FINE
 
     @pytest.mark.parametrize(("limit_ns", "stuck_ns"), [(3 * S, 10 * S), (20 * S, 60 * S), (None, 15 * S)])
     def test_slow_cameras_may_hang_longer(self, limit_ns: int | None, stuck_ns: int) -> None:

@@ -5,10 +5,12 @@ import os
 import resource
 import shutil
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,18 +24,23 @@ from sinks.video import AnnotatedVideo
 from streamer import (
     ArrayPicture,
     Camera,
+    Cause,
     Detections,
     Frame,
+    Health,
     ModelInfo,
     Pipeline,
     Quality,
     Result,
     SinkError,
+    SourceError,
+    State,
     Timing,
     wire,
 )
 from streamer.errors import Unwritten
 from tests.conftest import missing
+from tests.running import ROOT, environment
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -43,7 +50,7 @@ RECOVERY_S = 1.0  # what is promised once the cause is gone
 class Flaky(Keeper):
     """Fails as long as `error` is there: in `write`, and on entering where `shut`."""
 
-    def __init__(self, error: Exception | None = None) -> None:
+    def __init__(self, error: BaseException | None = None) -> None:
         super().__init__(self._maybe)
         self.error = error
         self.shut = False
@@ -238,6 +245,180 @@ def test_a_required_sink_ends_the_run_at_one_result_too() -> None:
         pipeline.run()
 
 
+def test_a_required_sink_ends_the_run_at_system_exit_too() -> None:
+    def leave(result: Result) -> None:
+        raise SystemExit(3)
+
+    pipeline = Pipeline(on_status=lambda _: None)
+    pipeline.add(Camera("gate", Stream()), Looker())
+    pipeline.sink(Keeper(leave), "odd", required=True)
+    with pytest.raises(SinkError, match="sink odd: SystemExit: 3"):
+        pipeline.run()
+
+
+class Odd(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+class OddSinkError(SinkError):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+class OddUnwritten(Unwritten):
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+@pytest.mark.parametrize("error", [SystemExit(0), GeneratorExit(), Odd(), OddSinkError(), OddUnwritten()])
+@pytest.mark.parametrize("shut", [False, True])
+def test_whatever_a_sink_raises_the_others_run_on(error: BaseException, shut: bool) -> None:
+    flaky, fine = Flaky(), Keeper()
+    with running(flaky, fine) as pipeline:
+        until(lambda: len(flaky.got) > 2)
+        flaky.shut, flaky.error = shut, error
+        assert type(error).__name__ in down(pipeline)
+        seen = len(fine.got)
+        until(lambda: len(fine.got) > seen + 20)
+        flaky.error = None
+        assert cured(pipeline) < RECOVERY_S
+    assert pipeline.error is None
+    assert_gaps_explained(flaky.got)
+
+
+# ---- what counts as failed, and the last try
+
+
+class Clerk:
+    """A sink of results and health that raises what `refuse` says of an item, if anything."""
+
+    takes: Any = (Result, Health)
+
+    def __init__(self, refuse: Callable[[Any], BaseException | None]) -> None:
+        self.got: list[Any] = []
+        self.entries = 0
+        self._refuse = refuse
+
+    def __enter__(self) -> Any:
+        self.entries += 1
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        pass
+
+    def write(self, item: Any) -> None:
+        error = self._refuse(item)
+        if error is not None:
+            raise error
+        self.got.append(item)
+
+    @property
+    def frames(self) -> list[int]:
+        return [item.frame.index for item in self.got if isinstance(item, Result)]
+
+    @property
+    def states(self) -> list[State]:
+        return [item.status.state for item in self.got if isinstance(item, Health)]
+
+
+def once(condition: Callable[[Any], bool], error: BaseException) -> Callable[[Any], BaseException | None]:
+    """Refuse the first item of which that is true."""
+    refused: list[Any] = []
+
+    def refuse(item: Any) -> BaseException | None:
+        if refused or not condition(item):
+            return None
+        refused.append(item)
+        return error
+
+    return refuse
+
+
+def recorded(sink: Any, *cameras: str, count: int = 60) -> Pipeline:
+    pipeline = Pipeline(on_status=lambda _: None)
+    for name in cameras:
+        pipeline.add(Camera(name, Stream(live=False, count=count)), Looker(4))
+    pipeline.sink(sink)
+    return pipeline
+
+
+def test_health_that_is_written_shows_that_a_sink_works_again() -> None:
+    class Away(Stream):
+        def __enter__(self) -> Any:
+            raise SourceError(Cause.NETWORK, "away")
+
+    clerk = Clerk(once(lambda item: True, SinkError("one hiccup")))
+    pipeline = Pipeline(on_status=lambda _: None)
+    pipeline.add(Camera("gate", Away(), seed=1), Looker())
+    pipeline.sink(clerk)
+    with pipeline:
+        until(lambda: len(clerk.got) > 1)
+        assert pipeline.stats().sinks[0].why == ""
+    assert pipeline.error is None
+
+
+def test_one_cameras_results_that_cannot_be_written_fail_no_run() -> None:
+    def refuse(item: Any) -> BaseException | None:
+        return Unwritten("no room for b") if isinstance(item, Result) and item.frame.camera == "b" else None
+
+    clerk = Clerk(refuse)
+    pipeline = recorded(clerk, "a", "b")
+    pipeline.run()
+    assert clerk.frames == list(range(60))
+    assert pipeline.stats().sinks[0].dropped == {"sink": 60}
+
+
+def test_a_sink_that_wrote_nothing_has_failed_whatever_it_says() -> None:
+    clerk = Clerk(lambda item: Unwritten("no room") if isinstance(item, Result) else None)
+    with pytest.raises(SinkError, match="no room"):
+        recorded(clerk, "a").run()
+
+
+def test_at_the_end_there_is_a_last_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamer.outage.FIRST_S", 100.0)
+    monkeypatch.setattr("streamer.outage.LONGEST_S", 100.0)
+    clerk = Clerk(
+        once(lambda item: isinstance(item, Result) and item.frame.index == 40, SinkError("a moment"))
+    )
+    pipeline = recorded(clerk, "a")
+    pipeline.run()
+    assert clerk.frames == [*range(40), 59], "the newest of what came meanwhile"
+    assert clerk.states[-1] is State.ENDED
+    assert clerk.entries == 2
+    assert pipeline.stats().sinks[0].dropped == {"sink": 19}
+
+
+def test_the_last_try_is_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streamer.outage.FIRST_S", 100.0)
+    clerk = Clerk(
+        lambda item: SinkError("full") if isinstance(item, Result) and item.frame.index >= 40 else None
+    )
+    with pytest.raises(SinkError, match="full"):
+        recorded(clerk, "a").run()
+    assert clerk.entries == 2
+
+
+def test_health_that_could_not_be_written_is_written_later() -> None:
+    clerk = Clerk(
+        once(
+            lambda item: isinstance(item, Health) and item.status.state is State.ENDED, SinkError("a moment")
+        )
+    )
+    pipeline = recorded(clerk, "a")
+    pipeline.run()
+    assert clerk.states[-1] is State.ENDED
+    assert clerk.frames[-1] == 59
+
+
+def test_health_that_never_can_be_written_does_not_hold_up_results() -> None:
+    clerk = Clerk(lambda item: TypeError("a bug") if isinstance(item, Health) else None)
+    with running(clerk, check=False):
+        until(lambda: clerk.entries > 3)
+        got = len(clerk.got)
+        until(lambda: len(clerk.got) > got + 2)
+
+
 # ---- disks
 
 
@@ -260,6 +441,9 @@ class Limit:
 
     def fill(self) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, self._before[1]))
+
+    def stop_at(self, size: int) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, self._before[1]))
 
     def free(self) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, self._before)
@@ -432,6 +616,106 @@ def test_a_pipe_that_stalls_and_whose_reader_changes(tmp_path: Path) -> None:
     assert_gaps_explained(fine.got)
 
 
+STDOUT = """
+import os, resource, signal, sys
+from tests.test_jsonl import result
+from sinks.jsonl import JsonLines
+from streamer import SinkError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+sink = JsonLines("-")
+with sink:
+    sink.write(result(0))
+size = os.lseek(1, 0, os.SEEK_CUR)
+before = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (size + 50, before[1]))
+with sink:
+    try:
+        sink.write(result(1))
+    except SinkError as error:
+        print(error, file=sys.stderr)
+resource.setrlimit(resource.RLIMIT_FSIZE, before)
+with sink:
+    sink.write(result(2))
+"""
+
+
+@pytest.mark.parametrize("mode", ["wb", "ab"])
+def test_stdout_in_a_file_on_a_full_disk(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / "out.jsonl"
+    with path.open(mode) as file:
+        said = subprocess.run(
+            [sys.executable, "-c", STDOUT],
+            stdout=file,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=True,
+            cwd=ROOT,
+            env=environment(),
+        ).stderr
+    assert "stdout cannot be written any more: file too large" in said
+    assert b"\0" not in path.read_bytes()
+    assert [(line.frame, line.seq) for line in wire.read_jsonl(path)] == [(0, 0), (2, 1)]
+
+
+def test_half_a_line_on_stdout_that_stays_there_spoils_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, broken = os.write, threading.Event()
+
+    def dying_write(fd: int, data: bytes) -> int:
+        if broken.is_set() and len(data) < 100:
+            raise OSError(5, "Input/output error")
+        return write(fd, data[:-50] if broken.is_set() else data)
+
+    def dying_truncate(fd: int, length: int) -> None:
+        raise OSError(30, "Read-only file system")
+
+    with (tmp_path / "out.jsonl").open("wb") as file:
+        monkeypatch.setattr(sys, "stdout", file)
+        monkeypatch.setattr(os, "write", dying_write)
+        monkeypatch.setattr(os, "ftruncate", dying_truncate)
+        sink = JsonLines("-")
+        with sink:
+            sink.write(noisy(0, "gate"))
+            broken.set()
+            with pytest.raises(SinkError, match="input/output error"):
+                sink.write(noisy(1, "gate"))
+            broken.clear()
+        with sink:
+            sink.write(noisy(2, "gate"))
+            sink.write(noisy(3, "gate"))
+    lines = (tmp_path / "out.jsonl").read_bytes().splitlines()
+    whole = [wire.decode(line) for number, line in enumerate(lines) if number != 1]
+    assert [line.seq for line in whole] == [0, 1, 2]
+
+
+def test_a_pipe_that_somebody_made_non_blocking_is_waited_for() -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    sink, count, failures = JsonLines("-"), 200, list[BaseException]()
+    long = {f"reason{number}" * 40: 1 for number in range(16)}
+
+    def write_all() -> None:
+        try:
+            with sink:
+                for index in range(count):
+                    sink.write(replace(noisy(index, "gate"), dropped=long))
+        except BaseException as error:
+            failures.append(error)
+
+    with os.fdopen(writer, "wb") as stdout, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdout", stdout)
+        writing = threading.Thread(target=write_all)
+        writing.start()
+        got = b""
+        while got.count(b"\n") < count and not failures:
+            got += os.read(reader, 5000)
+        writing.join()
+    os.close(reader)
+    assert not failures
+    assert [wire.decode(line).seq for line in got.splitlines()] == list(range(count))
+
+
 # ---- films
 
 
@@ -491,6 +775,21 @@ def test_films_on_a_full_disk_stay_playable_and_go_on_in_a_new_file(disk: Disk) 
     # All but the last two seconds: what had not been written out yet.
     assert before - 51 <= frames(disk.folder / "gate.mp4") <= before
     assert frames(disk.folder / "gate-2.mp4") == 70
+
+
+@pytest.mark.parametrize("count", [20, 70, 120])
+def test_a_film_whose_end_does_not_fit_says_so_and_stays_playable(disk: Disk, count: int) -> None:
+    video = AnnotatedVideo(disk.folder / "{camera}.mp4").__enter__()
+    for index in range(count):
+        video.write(noisy(index, "gate", (32, 32)))
+    disk.fill()
+    if isinstance(disk, Limit):
+        disk.stop_at((disk.folder / "gate.mp4").stat().st_size + 100)
+    with pytest.raises(SinkError, match="cannot be written"):
+        video.__exit__(None, None, None)
+    disk.free()
+    films = list(disk.folder.glob("*.mp4"))
+    assert [frames(film) for film in films] == ([count // 50 * 50] if count > 50 else [])
 
 
 def test_a_film_that_fails_does_not_touch_the_others(tmp_path: Path) -> None:

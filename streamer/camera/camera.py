@@ -20,7 +20,7 @@ from streamer.camera.tally import Tally
 from streamer.camera.watching import Phase, Sign, Watching
 from streamer.clock import Clock, MonotonicClock
 from streamer.contracts import Source
-from streamer.errors import Cause, SourceError
+from streamer.errors import Cause, SourceError, text_of
 from streamer.frame import Frame, Quality
 from streamer.gate import Beat, Gate
 from streamer.ring import Writer
@@ -33,6 +33,7 @@ GRACE_NS = 500_000_000
 LEAVE_NS = 300_000_000  # at the end, for it to close: nobody waits longer for that
 # Threads that hang hold a decoder and a connection each; cameras serve few connections at a time.
 MOST_HUNG = 3
+_DOING = {Phase.OPENING: "connecting has taken", Phase.LOOKING: "looking at a picture has taken"}
 
 
 class Camera:
@@ -86,7 +87,7 @@ class Camera:
 
     @property
     def epoch(self) -> int:
-        """The stream's generation: +1 at each (re)connect and change of size, -1 before the first."""
+        """The stream's generation: +1 at each try to connect and change of size, -1 before the first."""
         return self._tally.epoch
 
     @property
@@ -118,7 +119,9 @@ class Camera:
         finally:
             self._dismiss(reader)
             writer.close()
-            self._standing.become(State.ENDED, str(self.error) if self.error else self.status.why)
+            status, error = self.status, self.error
+            why, cause = (text_of(error), error.cause) if error else (status.why, status.cause)
+            self._standing.become(State.ENDED, why, cause)
 
     def stop(self) -> None:
         """Ask the loop to end; it does so within half a second, whatever its source does."""
@@ -145,7 +148,8 @@ class Camera:
         while not self._tally.stopping and reader.outcome is None:
             sign, since_ns, awaited = self._look(reader, watching)
             if sign is Sign.SILENT and self.status.state is not State.SILENT:
-                why = f"nothing came for {self._seconds(since_ns)}"
+                # "Over": it stays true for as long as it is shown.
+                why = f"{self._doing(reader)} over {self._seconds(since_ns)}"
                 self._standing.become(State.SILENT, why, Cause.SILENCE)
             elif sign is Sign.STUCK and (given_up := self._give_up(reader, since_ns)) is not None:
                 return given_up
@@ -170,9 +174,10 @@ class Camera:
 
     def _give_up(self, reader: Reader, since_ns: int | None) -> Outcome | None:
         """Leave it behind with its source. None where there is no other source, or it woke in time."""
-        doing = "connecting has taken" if reader.phase is Phase.OPENING else "nothing came for"
-        what = f"{doing} {self._seconds(since_ns)}"
-        source = strangers.renewed(self.name, self.source)
+        what = f"{self._doing(reader)} {self._seconds(since_ns)}"
+        source = strangers.renewed(self.name, self.source, self._tally)
+        if self._tally.stopping:
+            return None
         if source is None:
             why = f"{what}: its thread hangs in native code, and a source of its kind cannot be replaced"
             self._standing.become(State.SILENT, why, Cause.SILENCE)
@@ -229,13 +234,16 @@ class Camera:
         if error is None:
             return
         if not isinstance(error, SourceError):
-            text = f"{type(error).__name__}: {error}"
+            text = f"{type(error).__name__}: {text_of(error)}"
             if text != self._bug:  # once is enough, it is tried again for ever
                 self._bug = text
                 _log.error("camera %s: its source failed in a way of its own", self.name, exc_info=error)
             error = SourceError(Cause.DAMAGED, f"{self.name}: {type(error).__name__}")
         if self.source.ends:
             self.error = error
+
+    def _doing(self, reader: Reader) -> str:
+        return _DOING.get(reader.phase, "nothing came for")
 
     def _seconds(self, since_ns: int | None) -> str:
         waited_s = (self._clock.now_ns() - (since_ns or 0)) / 1e9

@@ -10,7 +10,9 @@ from streamer.frame import Quality
 _log = logging.getLogger("freshframe")
 
 # Damage comes by the frame, a lost packet here and there: without one for so long it is over.
-HOLD_NS = 1_000_000_000
+HOLD_NS = 2_000_000_000
+# One picture may be odd, and so may a second's worth of them: the watch is a stranger's too.
+MOST_FAILURES = 100
 # Composing flags costs a microsecond, looking at none a tenth of that.
 _FINE = Quality.FINE
 
@@ -28,14 +30,18 @@ class PictureWatch(Protocol):
 class Pictures:
     """Keeps account of one camera's quality flags.
 
-    The watch's flags stand as it says. DAMAGED and LATE begin with the first such frame and end after a
-    second without one. `look` and `came` are for the reader, `holds` and `due_ns` for the camera's loop.
+    The watch's flags (`shows`) stand as it says, and go on standing where it fails. DAMAGED and LATE begin
+    with the first such frame and end after two seconds without one. `look` is for the reader; `came` too,
+    and `holds` and `due_ns` for the camera's loop: these three with the tally's lock held.
     """
 
     def __init__(self, camera: str, watch: PictureWatch | None) -> None:
         self._camera = camera
         self._watch = watch
-        self._shows = _FINE
+        self.shows = _FINE
+        self._failures = 0  # of the watch, in a row
+        self._said = False
+        self._held = _FINE  # what the loop has heard
         self._damaged_until_ns = self._late_until_ns = 0
 
     def connected(self) -> None:
@@ -44,39 +50,44 @@ class Pictures:
             try:
                 self._watch.connected()
             except Exception:
-                self._go_on_without()
+                self._failed()
 
     def look(self, captured: Captured, scene_ns: int) -> Quality:
-        """What the watch says of the next picture; FINE where there is none."""
+        """What the watch says of the next picture; where it cannot say, what held goes on holding."""
         if self._watch is None:
-            return _FINE
+            return self.shows
         try:
-            return self._watch.look(captured, scene_ns)
-        except Stale:
-            return self._shows  # overwritten before it was seen: what held goes on holding
+            shows = self._watch.look(captured, scene_ns)
+        except Stale:  # overwritten before it was seen
+            return self.shows
         except Exception:
-            self._go_on_without()
-            return _FINE
+            self._failed()
+            return self.shows
+        self._failures = 0
+        return shows
 
     def came(self, shows: Quality, damaged: bool, late: bool, now_ns: int) -> bool:
-        """A picture with these flags came: True where `holds` says something else now."""
-        changed = shows is not self._shows and shows != self._shows
-        self._shows = shows
-        if damaged:
-            changed = changed or self._damaged_until_ns <= now_ns
-            self._damaged_until_ns = now_ns + HOLD_NS
-        if late:
-            changed = changed or self._late_until_ns <= now_ns
-            self._late_until_ns = now_ns + HOLD_NS
+        """A picture with these flags came: True where that is not what `holds` said last."""
+        changed = shows is not self.shows and shows != self.shows
+        self.shows = shows
+        if damaged or late:
+            held, until_ns = self._held, now_ns + HOLD_NS
+            if damaged:
+                changed = changed or Quality.DAMAGED not in held
+                self._damaged_until_ns = until_ns
+            if late:
+                changed = changed or Quality.LATE not in held
+                self._late_until_ns = until_ns
         return changed
 
     def holds(self, now_ns: int) -> Quality:
-        """What is wrong now."""
-        quality = self._shows
+        """What is wrong now; whoever asks says it."""
+        quality = self.shows
         if self._damaged_until_ns > now_ns:
             quality |= Quality.DAMAGED
         if self._late_until_ns > now_ns:
             quality |= Quality.LATE
+        self._held = quality
         return quality
 
     def due_ns(self, now_ns: int) -> int | None:
@@ -84,6 +95,16 @@ class Pictures:
         ends_ns = self._damaged_until_ns, self._late_until_ns
         return min((end_ns for end_ns in ends_ns if end_ns > now_ns), default=None)
 
-    def _go_on_without(self) -> None:
-        self._watch = None
-        _log.exception("camera %s: looking after its pictures failed; it goes on without", self._camera)
+    def _failed(self) -> None:
+        self._failures += 1
+        if not self._said:
+            self._said = True
+            _log.exception("camera %s: a picture could not be looked after; what held goes on", self._camera)
+        if self._failures >= MOST_FAILURES:
+            self._watch = None
+            _log.error(
+                "camera %s: %d pictures in a row could not be looked after; nobody does any more, what held "
+                "is not taken back",
+                self._camera,
+                self._failures,
+            )

@@ -8,7 +8,7 @@ from streamer.camera.tally import Tally
 from streamer.camera.watching import Phase
 from streamer.clock import Clock
 from streamer.contracts import Captured, Source
-from streamer.errors import Cause, SourceError
+from streamer.errors import Cause, SourceError, text_of
 from streamer.frame import Frame
 from streamer.ring import Writer
 
@@ -31,10 +31,10 @@ class Outcome:
 class Reader:
     """Enters the source, hands its pictures over, and closes it: `run`, once, in a thread.
 
-    The camera's loop looks at `since_ns` (when it began to wait inside its source, monotonic; None while
-    it is busy outside) and `phase`. With the tally's lock held, it may set `awaited` (the next
-    picture is news) and `revoked`: then it counts nothing, says nothing and changes nothing any more,
-    whenever it wakes, but closes its source.
+    The camera's loop looks at `since_ns` (when it entered its source, or began to look at a picture,
+    monotonic; None while it waits for the frame to be taken) and `phase`. With the tally's lock held, it
+    may set `awaited` (the next picture is news) and `revoked`: then it counts nothing, says nothing and
+    changes nothing any more, whenever it wakes, but closes its source.
     """
 
     def __init__(
@@ -61,16 +61,19 @@ class Reader:
 
     def run(self) -> None:
         """Read to the end of the connection; `outcome` says how it ended."""
+        outcome = Outcome(Cause.DAMAGED, "its reader failed in a way of its own")
         try:
             outcome = self._read()
         except SourceError as error:
             # A new one: its traceback would hold on to this reader, its pictures and the decoder.
-            outcome = Outcome(error.cause, str(error), SourceError(error.cause, str(error)))
+            cause, text = _cause_of(error), text_of(error)
+            outcome = Outcome(cause, text, SourceError(cause, text))
         except BaseException as error:  # somebody else's source: its bug must not reach the other cameras
             outcome = Outcome(Cause.DAMAGED, f"unexpected {type(error).__name__} in its source", _kept(error))
-        with self._tally.changed:
-            self.outcome, self.since_ns = outcome, None
-            self._tally.changed.notify_all()
+        finally:
+            with self._tally.changed:
+                self.outcome, self.since_ns = outcome, None
+                self._tally.changed.notify_all()
 
     def _read(self) -> Outcome:
         self._tally.silence.connected()
@@ -86,7 +89,7 @@ class Reader:
                         break
                     self.since_ns = self._clock.now_ns()
             finally:  # closing may hang as well
-                self._wait(self.phase if self.delivered_ns is not None else Phase.OPENING)
+                self._wait(Phase.OPENING if self.delivered_ns is None else Phase.STREAMING)
         return Outcome(Cause.ENDED, "the stream ended", unwanted=not wanted)
 
     def _wait(self, phase: Phase) -> None:
@@ -95,25 +98,31 @@ class Reader:
 
     def _hand_over(self, captured: Captured) -> bool:
         """False: nobody wants it, or nobody wants to hear of this reader."""
-        tally, intake, now_ns = self._tally, self._intake, self._clock.now_ns()
+        tally, intake, clock = self._tally, self._intake, self._clock
+        now_ns = clock.now_ns()
         with tally.lock:
             if self.revoked:
                 return False
-            self.since_ns = None
+            self.since_ns, self.phase = now_ns, Phase.LOOKING
             tally.silence.heard(now_ns)
             tally.silence.segmented = captured.segmented
         epoch, size, skipped = tally.epoch, captured.picture.size, captured.skipped
         if size != tally.size and tally.size is not None:
             epoch += 1  # the size is constant within an epoch
         index = tally.captured + skipped
-        frame, verdict, quality_changed = intake.judge(captured, epoch, index, now_ns)
+        frame, verdict, shows = intake.judge(captured, epoch, index)
+        if self.revoked:  # the gates are its successor's
+            return False
         handed_on = verdict is Verdict.LIVE or verdict is Verdict.LATE
         reason = intake.kept_back_by(frame) if handed_on else "backlog"
         with tally.lock:
             if self.revoked:
                 return False
             tally.captured, tally.epoch, tally.size = index + 1, epoch, size
-            self.phase = Phase.STREAMING
+            # Whoever waits now waits for whoever is to take the frame: that is no sign of anything.
+            self.since_ns, self.phase = None, Phase.STREAMING
+            late = verdict is Verdict.LATE
+            quality_changed = intake.pictures.came(shows, captured.damaged, late, clock.now_ns())
             if self.awaited or quality_changed or intake.late is not self._late:
                 self._report(quality_changed)
         # From here on it is accounted for.
@@ -136,6 +145,14 @@ class Reader:
             self._tally.news.append(late)
         self._tally.quality_changed |= quality_changed
         self._tally.changed.notify_all()
+
+
+def _cause_of(error: SourceError) -> Cause:
+    """Its cause; somebody else's may be anything."""
+    try:
+        return Cause(error.cause)
+    except Exception:
+        return Cause.DAMAGED
 
 
 def _kept(error: BaseException) -> Exception:

@@ -55,14 +55,15 @@ class Standing:
 
     def tell(self) -> None:
         """Say what the reader left to be said, what quality has become, and that it is there."""
-        tally, now_ns = self._tally, self._clock.now_ns()
+        tally = self._tally
         with tally.lock:
+            now_ns = self._clock.now_ns()
+            quality = self._pictures.holds(now_ns)
             news = list(tally.news)
             tally.news.clear()
             tally.quality_changed = False
         for late in news:
             self.become(State.LIVE, *((TOO_SLOW, Cause.LATE) if late else ()))
-        quality = self._pictures.holds(now_ns)
         if quality != self.quality or now_ns - self._told_ns >= HEARTBEAT_NS:
             self.quality = quality
             self._say()

@@ -8,6 +8,11 @@ from streamer.silence import LEAST_NS
 # after twice that hangs in native code, where its own time limits are not looked at.
 STUCK_NS = 10_000_000_000
 STUCK_TIMES_SILENT = 3
+# Connecting takes longer where all is well but slow: a name that is looked up with two dead name servers
+# takes 20 s (resolv.conf: 5 s a server, tried twice), and a patient try at the handshake 10 s.
+STUCK_OPENING_NS = 30_000_000_000
+# Looking at a picture takes milliseconds; on a machine that swaps it may take a second or two.
+LOOKING_NS = 2_000_000_000
 # Between connecting and the first picture a source waits for a keyframe, up to 30 s, and then says so.
 STUCK_JOINING_NS = 40_000_000_000
 # Nothing is usual before the second picture. Few cameras send less than one in five seconds.
@@ -19,11 +24,12 @@ MOST_GRANTS = 3  # in one wait
 
 
 class Phase(Enum):
-    """What a reader waits for."""
+    """What a reader is at."""
 
     OPENING = auto()  # the connection
     JOINING = auto()  # its first picture
     STREAMING = auto()  # the next one
+    LOOKING = auto()  # it has one, and makes a frame of it
 
 
 class Sign(Enum):
@@ -49,7 +55,7 @@ class Watching:
         self._grants = 0
 
     def look(self, now_ns: int, since_ns: int | None, phase: Phase, limit_ns: int | None) -> Sign:
-        """`since_ns`: since when it waits, None while it is busy with what it got. `limit_ns`: Silence's."""
+        """`since_ns`: since when it is at it, None while it waits for one of us. `limit_ns`: Silence's."""
         silent_ns, stuck_ns = _limits(phase, limit_ns)
         first_ns = stuck_ns if silent_ns is None else silent_ns
         late_ns = 0 if self.due_ns is None else now_ns - self.due_ns
@@ -73,8 +79,10 @@ class Watching:
 def _limits(phase: Phase, limit_ns: int | None) -> tuple[int | None, int]:
     """When it is silent, if ever, and when it hangs."""
     if phase is Phase.OPENING:
-        return None, STUCK_NS
+        return None, STUCK_OPENING_NS
     if phase is Phase.JOINING:
         return None, STUCK_JOINING_NS
     limit_ns = UNKNOWN_NS if limit_ns is None else limit_ns
+    if phase is Phase.LOOKING:
+        return max(limit_ns, LOOKING_NS), max(STUCK_NS, limit_ns)
     return limit_ns, max(STUCK_NS, STUCK_TIMES_SILENT * limit_ns)

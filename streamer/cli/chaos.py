@@ -38,7 +38,10 @@ def _run(args: argparse.Namespace) -> int:
     scenario = read_scenario(args.scenario)
     if args.json is not None:
         _check_writable(args.json)
+    if scenario.scene.clip is not None:
+        _check_clip(scenario.scene.clip)
     model = scenario.model or DetectorConfig(use=ORACLE)
+    detector_for(model)  # what is wrong with it is to be known before the clips are made
     say(f"seed {scenario.seed}; {scenario.scene.count} cameras, {2 * scenario.for_s:g} s and a little more")
     handler = log_to(lines_to_stderr())
     try:
@@ -52,6 +55,16 @@ def _run(args: argparse.Namespace) -> int:
     if args.json is not None:
         args.json.write_text(json.dumps(plain(trial), indent=2) + "\n", encoding="utf-8")
     return 0 if trial.passed else 1
+
+
+def _check_clip(path: Path) -> None:
+    from streamer.fakecam.recording import opened  # noqa: PLC0415 - the decoder loads here
+
+    try:
+        with opened(path):
+            pass
+    except SourceError as error:
+        raise ConfigError(f"cameras.clip: {error}") from error
 
 
 def _check_writable(path: Path) -> None:

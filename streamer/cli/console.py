@@ -4,6 +4,7 @@ import logging
 import sys
 from contextlib import suppress
 
+from streamer.cli.speaker import Aside, Speaker, Unbuffered
 from streamer.sources.redaction import redact
 
 LINE = "\n"
@@ -20,8 +21,13 @@ def shown(text: str, keep: str = "") -> str:
 def say(text: str) -> None:
     """One message to the user."""
     with suppress(OSError):  # where nobody can be told, the exit status has to do
-        sys.stderr.write(f"freshframe: {shown(text, keep=LINE)}\n")
+        sys.stderr.write(message(text))
         sys.stderr.flush()
+
+
+def message(text: str) -> str:
+    """One message to the user, as it is written."""
+    return f"freshframe: {shown(text, keep=LINE)}\n"
 
 
 class Redacting(logging.Formatter):
@@ -31,18 +37,33 @@ class Redacting(logging.Formatter):
         return shown(super().format(record), keep=LINE)
 
 
-def log_to(stream_handler: logging.Handler) -> logging.Handler:
-    """Send what the pipeline logs to this handler; returns it, for `quiet`."""
-    stream_handler.setFormatter(Redacting("freshframe: %(message)s"))
+def log_to(handler: logging.Handler) -> Aside:
+    """Have a speaker send what the pipeline logs to this handler; returns what `quiet` wants.
+
+    Whoever logs does not wait for whoever reads.
+    """
+
+    def missing(count: int) -> None:
+        text = f"freshframe: lines left out here, for nobody read them in time: {count}"
+        handler.emit(logging.makeLogRecord({"msg": text, "levelno": logging.WARNING, "levelname": "WARNING"}))
+
+    aside = Aside(handler, Speaker(missing))
+    aside.setFormatter(Redacting("freshframe: %(message)s"))
     logger = logging.getLogger("freshframe")
-    logger.addHandler(stream_handler)
+    logger.addHandler(aside)
     logger.setLevel(logging.INFO)
     logger.propagate = False
-    return stream_handler
+    return aside
 
 
-def quiet(handler: logging.Handler) -> None:
-    """Undo `log_to`."""
+def quiet(aside: Aside) -> None:
+    """Undo `log_to`; what was logged is said, as far as somebody reads it soon."""
     logger = logging.getLogger("freshframe")
     logger.addHandler(logging.NullHandler())  # what a thread that was given up still says is for nobody
-    logger.removeHandler(handler)
+    logger.removeHandler(aside)
+    aside.speaker.close()
+
+
+def lines_to_stderr() -> logging.Handler:
+    """A handler that writes plain lines there."""
+    return logging.StreamHandler(Unbuffered(sys.stderr))

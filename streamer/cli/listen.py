@@ -16,7 +16,7 @@ from streamer.cli.wording import listed, without_address
 from streamer.errors import ConfigError
 from streamer.sources.names import check_name
 
-LONGEST = 400  # characters of one camera's health: whoever publishes may send anything
+LONGEST = 400  # characters of what is said of one camera: whoever publishes may send anything
 HINT_AFTER_S = 10.0  # a publisher that starts for the first time makes its model ready before
 
 
@@ -104,7 +104,8 @@ def line(message: wire.DetectionsMessage) -> str:
     when = _clock(message.captured)
     seen = listed(Counter(thing.label for thing in message.detections)) or "nothing"
     total_ms = message.latency_ms.total
-    return shown(f"{when}  {message.camera}  frame {message.frame}  {total_ms:.0f} ms  {seen}")
+    what = f"{when}  {message.camera}  frame {message.frame}  {total_ms:.0f} ms  {seen}"
+    return shown(what if len(what) <= LONGEST else what[: LONGEST - 1] + "…")
 
 
 def _clock(unix_s: float) -> str:

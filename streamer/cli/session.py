@@ -5,13 +5,15 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 
-from streamer.cli.console import log_to, quiet, say
+from streamer.cli.console import log_to, message, quiet
+from streamer.cli.speaker import Unbuffered
 from streamer.cli.summary import summary
 from streamer.cli.table import LiveTable
-from streamer.errors import ConfigError
+from streamer.errors import ConfigError, text_of
 from streamer.pipeline import Pipeline
 
 TICK_S = 0.1
@@ -64,24 +66,31 @@ class Stop:
 def run(pipeline: Pipeline, for_s: float | None) -> int:
     """Run until the end, the time or a signal. Returns the exit status; raises before the start."""
     table = LiveTable(pipeline)
-    handler = log_to(table.log_handler)
+    aside = log_to(table.log_handler)
+    stderr = Unbuffered(sys.stderr)
+
+    def write(text: str) -> None:
+        aside.speaker.say(partial(stderr.write, text))
+
     try:
         with Stop() as stop, closing_at_the_end(pipeline):
             with stop.interrupting():  # a sink may take long to open
                 pipeline.__enter__()
             deadline = None if for_s is None else time.monotonic() + for_s
-            with table:
+            with table.drawn_by(aside.speaker):
                 while not pipeline.wait(TICK_S):
                     table.tick()
                     if stop.asked or (deadline is not None and time.monotonic() >= deadline):
                         break
+        if not pipeline.stats().ready and pipeline.error is None:
+            write(message("it ended before the network was ready: nothing was looked at"))
+        write(summary(pipeline.stats(), table.width))
+        status, why = _status(pipeline, stopped=stop.asked)
+        if why:
+            write(message(why))
+        return status
     finally:
-        quiet(handler)
-    if not pipeline.stats().ready and pipeline.error is None:
-        say("it ended before the network was ready: nothing was looked at")
-    with suppress(OSError):
-        sys.stderr.write(summary(pipeline.stats(), table.width))
-    return _status(pipeline, stopped=stop.asked)
+        quiet(aside)
 
 
 @contextmanager
@@ -93,19 +102,18 @@ def closing_at_the_end(pipeline: Pipeline) -> Iterator[None]:
         pipeline.__exit__(None, None, None)
 
 
-def _status(pipeline: Pipeline, *, stopped: bool) -> int:
+def _status(pipeline: Pipeline, *, stopped: bool) -> tuple[int, str]:
+    """The exit status, and what is to be said about it."""
     stats = pipeline.stats()
     if pipeline.error is not None and (stats.ready or not stopped):
-        say(str(pipeline.error))
         # What is wrong with a model shows only when it is loaded: that is before anything was looked at.
-        return 1 if stats.ready else 2
+        return 1 if stats.ready else 2, text_of(pipeline.error)
     cameras = stats.cameras
     if any(camera.failed for camera in cameras):
-        return 1
+        return 1, ""
     if not stopped and not any(camera.captured for camera in cameras):
-        say("no camera ever delivered a frame")
-        return 1
-    return 0
+        return 1, "no camera ever delivered a frame"
+    return 0, ""
 
 
 def positive_seconds(text: str) -> float:

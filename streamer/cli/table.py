@@ -4,8 +4,10 @@ import logging
 import sys
 import time
 from collections import deque
-from types import TracebackType
-from typing import Literal, Self
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Literal, TextIO, cast
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -13,7 +15,8 @@ from rich.logging import RichHandler
 from rich.table import Table
 from rich.text import Text
 
-from streamer.cli.console import shown
+from streamer.cli.console import lines_to_stderr, shown
+from streamer.cli.speaker import Speaker, Unbuffered
 from streamer.cli.wording import left_behind, listed, milliseconds, span, without_address
 from streamer.pipeline import Pipeline
 from streamer.stats import CameraStats, SinkStats, Stats
@@ -41,36 +44,48 @@ class LiveTable:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._pipeline = pipeline
-        self._console = Console(stderr=True, markup=False, emoji=False)
+        stderr = cast(TextIO, Unbuffered(sys.stderr))
+        self._console = Console(file=stderr, markup=False, emoji=False)
         self._live: Live | None = None
+        self._speaker: Speaker | None = None
         self._rates: dict[str, Rates] = {}
         self._next = 0.0
         self.width = self._console.width if self._console.is_terminal else 160
-        self.log_handler: logging.Handler = logging.StreamHandler(sys.stderr)
+        self.log_handler: logging.Handler = lines_to_stderr()
         if self._console.is_terminal:
             self.log_handler = RichHandler(
                 console=self._console, show_time=False, show_level=False, show_path=False, markup=False
             )
 
-    def __enter__(self) -> Self:
-        if self._console.is_terminal:
-            self._live = Live(console=self._console, auto_refresh=False, transient=True)
-            self._live.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._live is not None:
-            self._live.__exit__(kind, error, trace)
+    @contextmanager
+    def drawn_by(self, speaker: Speaker) -> Iterator[None]:
+        """Have it drawn, while the block lasts, by whoever writes the log's lines: they stay above it."""
+        if not self._console.is_terminal:
+            yield
+            return
+        # What somebody prints is for stdout, and in another thread it would wait for this one.
+        self._live = live = Live(
+            console=self._console,
+            auto_refresh=False,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._speaker = speaker
+        speaker.say(live.start)
+        try:
+            yield
+        finally:
+            self._live = self._speaker = None
+            speaker.say(live.stop)
 
     def tick(self) -> None:
         """Draw it anew when it is time to; called by the main thread's loop."""
         now = time.monotonic()
-        if self._live is None or now < self._next:
+        if self._live is None or self._speaker is None or now < self._next:
             return
         self._next = now + REFRESH_S
-        self._live.update(self._table(self._pipeline.stats(), now), refresh=True)
+        self._speaker.show(partial(self._live.update, self._table(self._pipeline.stats(), now), refresh=True))
 
     def _table(self, stats: Stats, now: float) -> Group:
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
