@@ -98,6 +98,8 @@ class Film:
             if not self._failed:  # FFmpeg crashes when it is flushed into a file that refused its header
                 self._container.mux(self._stream.encode())
             self._container.close()
+            if not self._failed:
+                _check_end(self._claim, self._whole)
         except (av.FFmpegError, OSError) as error:
             raise self._failure(error) from error
         finally:
@@ -138,6 +140,21 @@ class Film:
     def _failure(self, error: OSError | av.FFmpegError) -> SinkError:
         self._failed = True
         return SinkError(f"{self.path} cannot be written: {(error.strerror or str(error)).lower()}")
+
+
+def _check_end(claim: int, start: int) -> None:
+    """Raise OSError unless whole boxes follow from `start` to the end, the index of fragments last.
+
+    FFmpeg says nothing where the last bytes do not get in (seen with PyAV 18.1). Each box begins with
+    its size and type, 4 bytes each, the size big-endian (ISO/IEC 14496-12, 4.2).
+    """
+    end, kind = os.fstat(claim).st_size, b""
+    while start < end:
+        head = os.pread(claim, 8, start)
+        kind = head[4:]
+        start += max(8, int.from_bytes(head[:4], "big"))
+    if start != end or kind != b"mfra":
+        raise OSError(errno.ENOSPC, "its end did not get in; is the disk full?")
 
 
 def _claimed(path: Path) -> int:

@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import select
 import stat
 import sys
 from collections import Counter
@@ -37,6 +38,7 @@ class JsonLines:
         self._torn: tuple[tuple[int, int], int] | None = (
             None  # a file with half a line, and where that begins
         )
+        self._broken_off = False  # on stdout: half a line that could not be taken back
         self._seq: Counter[str] = Counter()
 
     def __enter__(self) -> Self:
@@ -63,16 +65,28 @@ class JsonLines:
             self._open()
         camera = result.frame.camera
         line = wire.encode(wire.message(result, self._seq[camera])) + b"\n"
+        if self._broken_off:
+            line = b"\n" + line
         written = 0
         try:
             while written < len(line):
-                written += os.write(self._fd, line[written:])
+                written += self._write_some(line[written:])
         except OSError as error:
             self._take_back(written)
             if self._path == "-" and error.errno == errno.EPIPE:
                 raise SinkGone(f"stdout: {_why(error)}") from error
             raise SinkError(f"{self._name} cannot be written any more: {_why(error)}") from error
+        self._broken_off = False
         self._seq[camera] += 1
+
+    def _write_some(self, data: bytes) -> int:
+        while True:
+            try:
+                return os.write(self._fd, data)
+            except BlockingIOError:  # a pipe that somebody made non-blocking: waited for as any other
+                full = select.poll()
+                full.register(self._fd, select.POLLOUT)
+                full.poll()
 
     def _open(self) -> None:
         try:
@@ -118,13 +132,21 @@ class JsonLines:
 
     def _take_back(self, written: int) -> None:
         """Cut half a line off. A pipe cannot take anything back: its reader has gone or will see."""
-        if not written or self._file is None:
+        if not written:
             return
-        whole = os.fstat(self._fd).st_size - written
+        if self._file is None:
+            self._broken_off = self._path == "-"
+            return
+        # Where we write, which need not be the end: stdout is redirected without O_APPEND, and shared.
+        whole = os.lseek(self._fd, 0, os.SEEK_CUR) - written
         try:
             os.ftruncate(self._fd, whole)
+            os.lseek(self._fd, whole, os.SEEK_SET)  # or the next line would come after a hole
         except OSError:
-            self._torn = self._file, whole  # when it can be written again
+            if self._path == "-":
+                self._broken_off = True
+            else:
+                self._torn = self._file, whole  # when it can be written again
 
     @property
     def _name(self) -> str:

@@ -8,8 +8,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
 from streamer.clock import Clock
+from streamer.delivery import Delivery
 from streamer.detections import Detections
-from streamer.leg import Delivery, Leg
+from streamer.leg import Leg
 from streamer.result import Result, Timing
 from streamer.ring import Exhausted, Ring
 from streamer.worker import Inferred

@@ -46,9 +46,16 @@ class Arrears:
         self.health_lost += health.camera in self._health
         self._health[health.camera] = health
 
+    def __bool__(self) -> bool:
+        """Whether anything is kept."""
+        return bool(self._results or self._health)
+
     def next_held(self) -> Result | Health | None:
-        """What was kept, one after the other; None when that was all."""
-        for kept in (self._health, self._results):
+        """What was kept, one after the other; None when that was all.
+
+        Health comes last: it is kept again where it cannot be written, and must not keep results waiting.
+        """
+        for kept in (self._results, self._health):
             if kept:
                 return kept.pop(next(iter(kept)))
         return None

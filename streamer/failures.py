@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from streamer.clock import Clock
-from streamer.errors import DetectorError, Stale
-from streamer.frame import Frame
+from streamer.errors import DetectorError, Stale, text_of
+from streamer.frame import Frame, Picture
 from streamer.lane import CLOSED, Taken
 
 _log = logging.getLogger("freshframe")
@@ -35,18 +35,30 @@ class Failures:
 
     def add(self, taken: Taken[Frame], error: Exception) -> None:
         """One frame could not be looked at."""
-        text = f"{type(error).__name__}: {error}"
-        self._lose(taken, "overwritten" if isinstance(error, Stale) else "detector")
+        text = f"{type(error).__name__}: {text_of(error)}"
+        overwritten = isinstance(error, Stale)
+        self._lose(taken, "overwritten" if overwritten else "detector")
+        its_fault = not overwritten and not _unreadable(taken.item.picture, error)
+        about = "Stale" if overwritten else text  # each one's text has another number in it
         with self._lock:
-            if not self._in_a_row:
-                self._failing_since_ns = self._clock.now_ns()
-            self._in_a_row += 1
-            new = text not in self._said and len(self._said) < BROKEN_AFTER
+            if not overwritten:
+                self._latest = text
+            if its_fault:
+                if not self._in_a_row:
+                    self._failing_since_ns = self._clock.now_ns()
+                self._in_a_row += 1
+            new = about not in self._said and len(self._said) < BROKEN_AFTER
             if new:
-                self._said.add(text)
-            self._latest = text
-        if new:
-            frame = taken.item
+                self._said.add(about)
+        frame = taken.item
+        if new and overwritten:
+            _log.warning(
+                "%s: frame %d was not looked at: %s; from now on these are only counted",
+                frame.camera,
+                frame.index,
+                text_of(error),
+            )
+        elif new:
             _log.warning("%s: the detector could not look at frame %d: %s", frame.camera, frame.index, text)
 
     def check(self) -> None:
@@ -61,8 +73,8 @@ class Failures:
     def check_end(self) -> None:
         """For the end of a run. Raises DetectorError where nothing ever succeeded."""
         with self._lock:
-            count = 0 if self._succeeded else self._in_a_row
-        if count:
+            broken = self._latest and not self._succeeded
+        if broken:
             raise DetectorError(f"the detector failed on every frame, at last with {self._latest}")
 
     def closed(self, taken: Taken[Frame]) -> None:
@@ -88,3 +100,12 @@ class Failures:
             self._ever.setdefault(camera, Counter())[reason] += 1
             self._owed.setdefault(camera, Counter()).update(Counter(taken.lost) + Counter({reason: 1}))
         taken.done()
+
+
+def _unreadable(picture: Picture, error: Exception) -> bool:
+    """Whether an error is the picture's own: one that cannot be converted raises the same at each look."""
+    try:
+        picture.bgr()
+    except Exception as its_own:
+        return its_own is error
+    return False

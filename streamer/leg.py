@@ -4,13 +4,13 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from streamer.arrears import Arrears
 from streamer.clock import Clock
 from streamer.contracts import Sink
-from streamer.errors import ConfigError, FreshframeError, SinkError, SinkGone, Unwritten
+from streamer.delivery import Delivery, backlog_of, camera_of, carried, takes_of
+from streamer.errors import ConfigError, FreshframeError, SinkError, SinkGone, Unwritten, text_of
 from streamer.health import Health
 from streamer.lane import Taken
 from streamer.outage import Outages
@@ -20,14 +20,6 @@ from streamer.ring import Exhausted, Ring, Writer
 _log = logging.getLogger("freshframe")
 
 HEALTHS = 8  # of one camera that may wait: changes come in ones and twos
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Delivery:
-    """A result on its way to one sink, and whom to tell when the sink has it."""
-
-    result: Result
-    done: Callable[[], None]
 
 
 class Leg:
@@ -47,20 +39,18 @@ class Leg:
         self.written = 0
         takes = takes_of(sink, name)
         self.wants_results, self.wants_health = Result in takes, Health in takes
-        backlog = getattr(sink, "backlog", 1)
-        if not isinstance(backlog, int) or backlog < 1:
-            raise ConfigError(f"sink {name}: its backlog is {backlog!r}; allowed is a whole number above 0")
-        self.backlog = backlog
+        self.backlog = backlog_of(sink, name)
         self.outages = Outages(name, clock)
         self._sink = sink
         self._clock = clock
-        self._ring: Ring[Delivery | Health] = Ring(clock, reason="sink", carried=_account)
+        self._ring: Ring[Delivery | Health] = Ring(clock, reason="sink", carried=carried)
         self._lanes: dict[str, Writer[Delivery | Health]] = {}
         self._health: dict[str, Writer[Delivery | Health]] = {}
         self._busy_ns = 0  # since when the sink is at something; 0: it waits for us
         self._arrears = Arrears()
         self._on_failed: Callable[[FreshframeError], None] = _log.warning
-        self._bugs: set[type[Exception]] = set()
+        self._bugs: set[type[BaseException]] = set()
+        self._abandoned = False
 
     def open_lane(self, camera: str, *, depth: int) -> None:
         """Make room for what a camera brings, before anything runs."""
@@ -91,6 +81,7 @@ class Leg:
 
     def abandon(self) -> None:
         """What has not been written by now never will be, not even when a sink that hangs wakes."""
+        self._abandoned = True
         for item in self._ring.leave():
             if isinstance(item, Delivery):
                 item.done()
@@ -127,28 +118,40 @@ class Leg:
     ) -> None:
         """Enter the sink, write until the items end, leave it; where it fails, again until it works.
 
+        At the end there is one last try, where something is held that could not be written before.
         `on_failed` is told of a failure that will be tried again, `on_left` of the end.
         """
         self._on_failed = lambda error: on_failed(self, error)
+        last = False
         try:
             while (failure := self._one_entry()) is not None:
                 final = self.required or isinstance(failure, SinkGone) or not self.opened.is_set()
-                if final or self._ring.exhausted:
+                if final or last or not self._more:
                     self.error = failure
-                    self.outages.count += 1
+                    self.outages.count += self.outages.whole is None
                     break
                 self.outages.failed(None, failure, self._on_failed)
-                if not self._wait():
+                last = not self._wait()
+                if not self._more:
                     break
         finally:
             while (item := self._arrears.next_held()) is not None:
                 if isinstance(item, Result):
                     self._lose(item)
-            self.error = self.error or self.outages.error
+                else:
+                    self._arrears.health_lost += 1
+            self.error = self.error or self.outages.whole
+            if not self.written and self._arrears.lost:
+                self.error = self.error or self.outages.latest
             self.abandon()
             self.left = True
             self.opened.set()
             on_left(self)
+
+    @property
+    def _more(self) -> bool:
+        """Whether there is anything that another entry could be for."""
+        return not self._abandoned and (bool(self._arrears) or not self._ring.exhausted)
 
     def _one_entry(self) -> FreshframeError | None:
         """Enter the sink, write, leave it. Returns why that broke off before the end of the items."""
@@ -158,7 +161,7 @@ class Leg:
                 self.opened.set()
                 self._write_all()
                 self._busy_ns = self._clock.now_ns()
-        except Exception as error:
+        except BaseException as error:  # somebody else's sink: its SystemExit must not end the run
             return self._said(error)
         finally:
             self._busy_ns = 0
@@ -167,7 +170,7 @@ class Leg:
         return None
 
     def _write_all(self) -> None:
-        while (held := self._arrears.next_held()) is not None:
+        while not self._abandoned and (held := self._arrears.next_held()) is not None:
             self._write(held)
         self._busy_ns = 0
         while True:
@@ -191,20 +194,23 @@ class Leg:
         self._busy_ns = self._clock.now_ns()
         try:
             self._sink.write(item)
-        except Exception as error:
+        except BaseException as error:
+            goes_on = isinstance(error, Unwritten) and not self.required
             if isinstance(item, Result):
                 self._lose(item)
-            if self.required or not isinstance(error, Unwritten):
+            elif goes_on:
+                self._arrears.health_lost += 1
+            else:
+                self._arrears.hold_health(item)
+            if not goes_on:
                 raise
-            camera = item.frame.camera if isinstance(item, Result) else item.camera
-            self.outages.failed(camera, error, self._on_failed)
+            self.outages.failed(camera_of(item), self._said(error), self._on_failed)
         else:
-            if isinstance(item, Result):
-                self.written += 1
-                if self.outages:
-                    self.outages.works(item.frame.camera)
-            elif self.outages and not self.wants_results:
-                self.outages.works(item.camera)
+            self.written += isinstance(item, Result)
+            if self.outages:
+                # Where results are wanted, only those tell whether a camera's are written.
+                whose = isinstance(item, Result) or not self.wants_results
+                self.outages.works(camera_of(item) if whose else None)
         self._busy_ns = 0
 
     def _wait(self) -> bool:
@@ -233,28 +239,12 @@ class Leg:
         self._arrears.lose(result)
         self.outages.lost(result.frame.camera)
 
-    def _said(self, error: Exception) -> FreshframeError:
+    def _said(self, error: BaseException) -> FreshframeError:
+        # A new one: its traceback would hold on to a picture, and its text may fail.
         if isinstance(error, FreshframeError):
-            return error
+            kinds: tuple[type[FreshframeError], ...] = (SinkGone, Unwritten, ConfigError)
+            return next((kind for kind in kinds if isinstance(error, kind)), SinkError)(text_of(error))
         if not isinstance(error, OSError) and type(error) not in self._bugs:
             self._bugs.add(type(error))  # once is enough, it is tried again for ever
             _log.error("sink %s failed in a way of its own", self.name, exc_info=error)
-        return SinkError(f"sink {self.name}: {type(error).__name__}: {error}")
-
-
-def takes_of(sink: Sink[Any], name: str) -> tuple[type, ...]:
-    """What a sink wants. Raises ConfigError where nobody makes that."""
-    takes = getattr(sink, "takes", None)
-    wanted = takes if isinstance(takes, tuple) else (takes,)
-    strange = [kind for kind in wanted if kind not in (Result, Health)] if wanted else [takes]
-    if strange:
-        what = getattr(strange[0], "__name__", strange[0])
-        raise ConfigError(
-            f"sink {name} takes {what}; allowed: Result, Health, or both (a tuple); nothing else is made"
-        )
-    return wanted
-
-
-def _account(item: Delivery | Health) -> Mapping[str, int]:
-    """What a result that is dropped on its way answers for."""
-    return item.result.dropped if isinstance(item, Delivery) else {}
+        return SinkError(f"sink {self.name}: {type(error).__name__}: {text_of(error)}")

@@ -29,12 +29,13 @@ class Outage:
 class Outages:
     """What of one sink fails: all of it (None), or what it does for one camera. Used in the sink's thread.
 
-    `count` and `error` may be read by anybody.
+    `count`, `error` and `latest` may be read by anybody.
     """
 
     def __init__(self, name: str, clock: Clock) -> None:
         self.count = 0  # outages that began
-        self.error: FreshframeError | None = None  # why it does not work now
+        self.error: FreshframeError | None = None  # why it does not work now, or not for some camera
+        self.latest: FreshframeError | None = None  # the last failure ever
         self._name = name
         self._clock = clock
         self._open: dict[str | None, Outage] = {}
@@ -44,6 +45,12 @@ class Outages:
 
     def __bool__(self) -> bool:
         return bool(self._open)
+
+    @property
+    def whole(self) -> FreshframeError | None:
+        """Why all of it does not work now."""
+        outage = self._open.get(None)
+        return outage.error if outage else None
 
     def lost(self, camera: str) -> None:
         """One more result that was not written."""
@@ -58,20 +65,20 @@ class Outages:
         if outage is None:
             self.count += 1
             outage = self._open[camera] = Outage(now_ns, error)
-        outage.error = self.error = error
+        outage.error = self.error = self.latest = error
         said_ns = self._said_ns.get(camera)
         if not outage.said and (said_ns is None or now_ns - said_ns >= QUIET_NS):
             outage.said = True
             self._said_ns[camera] = now_ns
             say(error)
 
-    def works(self, camera: str) -> None:
-        """A result of this camera has been written."""
+    def works(self, camera: str | None) -> None:
+        """Something has been written; a camera is named where that shows that its results can be."""
         whole, part = self._open.pop(None, None), self._open.pop(camera, None)
         if whole is not None:
             self._back(whole, self._name, sum(self._lost.values()))
             self._lost.clear()
-        if part is not None:
+        if camera is not None and part is not None:
             self._back(part, f"{self._name}, camera {camera}", self._lost.pop(camera, 0))
         self.error = next((other.error for other in self._open.values()), None)
         self._pause_s = FIRST_S
