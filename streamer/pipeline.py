@@ -195,7 +195,9 @@ class Pipeline:
 
     def _leg_failed(self, leg: Leg, error: FreshframeError) -> None:
         """A sink does not work, and is tried again."""
-        if any(not other.why for other in self._legs if other is not leg):
+        if leg.outages.whole is None:  # one camera's output: those of the others are written
+            _log.warning("%s; the rest goes on, and it is tried again", error)
+        elif any(other.outages.whole is None for other in self._legs if other is not leg):
             _log.warning("%s; the others run on, and it is tried again", error)
         else:
             _log.error("%s; no sink works now, what is seen gets nowhere; it is tried again", error)
