@@ -1,13 +1,13 @@
 """R6, R7: what does `isolation: process` cost beside threads, and how does it bear being killed?
 
-    .venv/bin/python -m benchmarks.isolation [--handovers 10000000] [--kills 100] [--seed 1]
+    .venv/bin/python -m benchmarks.isolation [--handovers 10000000] [--kills 20] [--seed 1]
 
 A watermarked 720p clip is played in real time, decoded in a thread of this process and in one of its own, in
 turn, five times: processor time of all processes for each frame, time from the frame's due time to its
 pixels in hand. Then the process of a synthetic camera is killed (SIGKILL) at random instants in a pipeline,
-and that of an RTSP camera, whose keyframes come once a second. Then a process writes small pictures into
-slots at full speed while this one looks at them, newest and older ones: whole and the right one, Stale, or
-wrong.
+at least five seconds apart (a camera that is lost more often is asked more seldom), and that of RTSP cameras,
+with and without busy loops beside. Then a process writes small pictures into slots at full speed while this
+one looks at them, newest and older ones: whole and the right one, Stale, or wrong.
 """
 
 import os
@@ -20,7 +20,8 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Self
@@ -32,6 +33,7 @@ from benchmarks.progress import tell
 from benchmarks.report import Report, arguments, finish, verdict
 from benchmarks.rounds import Spread, interleaved, ratio
 from streamer import Camera, Detections, Pipeline, Result, Stale, View
+from streamer.camera.backoff import STEADY_NS
 from streamer.contracts import Source
 from streamer.fakecam import FakeCam
 from streamer.isolation import Isolated
@@ -42,6 +44,9 @@ from streamer.watermark import read
 FRAMES, WARM = 60, 5
 PICTURE_BYTES = 4096
 GAP_GOAL_S = 1.0
+KEYFRAMES_S = 0.2, 1.0
+SETTLED_S = 2.0  # until a spare process is there again
+BUSY = 2  # loops beside
 
 WRITER = """
 import sys
@@ -158,10 +163,11 @@ def killed(text: str, times: int, seed: int) -> tuple[list[float], int, int]:
     pipeline.sink(Nothing())
     with pipeline:
         epoch = eye.next_epoch(-1)
+        threading.Event().wait(SETTLED_S)
         before = held()
         for number in range(times):
             tell(f"kill {number + 1} of {times}")
-            threading.Event().wait(luck.uniform(0, 0.1))
+            threading.Event().wait(STEADY_NS / 1e9 + luck.uniform(0.1, 1.0))
             pid = source.pid
             if pid is None:
                 raise RuntimeError("the camera is not there")
@@ -169,9 +175,20 @@ def killed(text: str, times: int, seed: int) -> tuple[list[float], int, int]:
             killed_ns = time.monotonic_ns()
             epoch = eye.next_epoch(epoch)
             gaps_s.append((time.monotonic_ns() - killed_ns) / 1e9)
+        threading.Event().wait(SETTLED_S)
         leaked = sum(abs(after - once) for once, after in zip(before, held(), strict=True))
     tell("")
     return gaps_s, eye.torn, leaked
+
+
+@contextmanager
+def busy(loops: int) -> Iterator[None]:
+    """So many processes that take all the processor time that they get."""
+    with ExitStack() as stack:
+        for _ in range(loops):
+            loop = stack.enter_context(subprocess.Popen([sys.executable, "-c", "while True: pass"]))
+            stack.callback(loop.kill)
+        yield
 
 
 def held() -> tuple[int, int, int]:
@@ -214,7 +231,7 @@ def handed_over(looks: int, seed: int) -> Counter[str]:
 def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--handovers", type=int, default=1_000_000)
-    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     path = clip(seconds=10)
@@ -235,15 +252,21 @@ def main() -> None:
         for look in ("", ", each looked at")
     }
     gaps_s, torn, leaked = killed("synthetic:?size=320x240&fps=60", args.kills, args.seed)
-    with FakeCam([clip((640, 360), seconds=10)]) as fake:
-        with_keyframe_s, torn_too, leaked_too = killed(fake.urls[0], max(1, args.kills // 5), args.seed)
-    torn, leaked = torn + torn_too, leaked + leaked_too
+    rtsp_gaps: dict[str, Spread] = {}
+    for keyframe_s in KEYFRAMES_S:
+        with FakeCam([clip((640, 360), seconds=10, keyframe_s=keyframe_s)]) as fake:
+            for loops in (0, BUSY):
+                with busy(loops):
+                    found_s, *more = killed(fake.urls[0], max(1, args.kills // 4), args.seed)
+                torn, leaked = torn + more[0], leaked + more[1]
+                beside = f", {loops} busy loops beside" if loops else ""
+                rtsp_gaps[f"RTSP, a keyframe each {keyframe_s:g} s{beside}"] = Spread(found_s)
     tell(f"{args.handovers} hand-overs")
     looks = handed_over(args.handovers, args.seed)
     tell("")
     gaps = Spread(gaps_s)
     rows.append([f"{args.kills} kills, gap in s", gaps.text(3), "", ""])
-    rows.append(["RTSP, a keyframe each second", Spread(with_keyframe_s).text(3), "", ""])
+    rows += [[name, spread.text(3), "", ""] for name, spread in rtsp_gaps.items()]
     verdicts = [
         *(f"processor time{look}, process ÷ thread: {share.text(2)}" for look, share in shares.items()),
         f"the process has {found['process']['child_mib'].text(0)} MiB for itself; one for each camera",
@@ -255,7 +278,7 @@ def main() -> None:
     figures = {
         **found,
         "gap_s": gaps,
-        "rtsp_gap_s": with_keyframe_s,
+        "rtsp_gap_s": rtsp_gaps,
         "torn": torn,
         "leaked": leaked,
         "looks": looks,

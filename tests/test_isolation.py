@@ -272,7 +272,7 @@ def test_one_that_nobody_stops_ends_with_its_source() -> None:
 def test_a_lost_connection_costs_no_process(clip: Path) -> None:
     with FakeCam([clip]) as fake:
         source, pids = isolated(fake.urls[0]), set()
-        for _ in range(20):  # more often than room may be asked for in one connection
+        for _ in range(3):
             with contextlib.suppress(SourceError), source:
                 for _ in source:
                     fake.fault(0, "drop")
@@ -798,6 +798,22 @@ def test_nonsense_from_the_process_is_an_error_of_this_camera(plays: Plays, mess
         list(source)
     source.stop()
     until(lambda: held() == before)
+
+
+def test_room_is_asked_for_in_each_connection(plays: Plays) -> None:
+    def script(channel: Channel) -> None:
+        for _ in range(40):
+            for message in (Opened(), Room(4608)):
+                channel.send(encode(message))
+            os.close(channel.receive_descriptor())
+            for made in (shot(), encode(Ended())):
+                channel.send(made)
+            channel.receive()
+
+    source = plays(script)
+    for _ in range(40):
+        with source:
+            assert len(list(source)) == 1
 
 
 HOUR_NS = 3600 * 10**9

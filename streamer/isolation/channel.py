@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import threading
 
 from streamer.isolation.messages import LONGEST_BYTES
 
@@ -9,24 +10,27 @@ _LENGTH = struct.Struct("<I")
 
 
 class Channel:
-    """Owns its socket. Sending and receiving may be two threads; `hang_up` may be any."""
+    """Owns its socket. Any thread may send and hang up, one receives."""
 
     def __init__(self, end: socket.socket) -> None:
         self.socket = end
         self._received = bytearray()
+        self._sending = threading.Lock()
 
     def send(self, message: bytes) -> None:
         """Send it, however long that takes. Raises OSError where the other side is gone."""
-        self.socket.sendall(_LENGTH.pack(len(message)) + message)
+        with self._sending:
+            self.socket.sendall(_LENGTH.pack(len(message)) + message)
 
     def offer(self, message: bytes) -> bool:
         """Send it if there is room for it now. Raises OSError where the other side is gone."""
         whole = _LENGTH.pack(len(message)) + message
-        try:
-            sent = self.socket.send(whole, socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return False
-        self.socket.sendall(whole[sent:])  # one that has begun must be finished
+        with self._sending:
+            try:
+                sent = self.socket.send(whole, socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return False
+            self.socket.sendall(whole[sent:])  # one that has begun must be finished
         return True
 
     def receive(self) -> bytes | None:

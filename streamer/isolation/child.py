@@ -1,19 +1,24 @@
-"""What runs in the other process: the real source in, its pictures into slots, a message for each out."""
+"""What runs in the other process: the real source in, what it yields out, again and again."""
 
+import contextlib
+import logging
 import os
 import select
 import socket
 import threading
+import time
 import traceback
+from importlib import import_module
 from pathlib import Path
 
-from streamer.contracts import Captured, Source
+from streamer.camera import arenas
+from streamer.contracts import Source
 from streamer.errors import Cause, FreshframeError, SourceError
-from streamer.isolation import messages, planes
+from streamer.isolation import messages
 from streamer.isolation.channel import Channel
 from streamer.isolation.confinement import MEMORY_LIMIT_BYTES, confine
-from streamer.isolation.messages import LONGEST_TEXT, Ended, Failed, Form, Job, Opened, Room, Shot, encode
-from streamer.isolation.segment import Writing
+from streamer.isolation.messages import LONGEST_TEXT, Ended, Failed, Job, Noted, Opened, encode
+from streamer.isolation.outbox import Outbox
 from streamer.sources import open_source
 from streamer.sources.address import Address, Kind
 
@@ -24,6 +29,7 @@ def main(descriptor: int) -> None:
     """Serve the parent at the other end of a socket until one of both has enough. Never returns."""
     try:
         confine()
+        import_module("streamer.sources.rtsp")  # what most cameras need: a spare has it before it is asked
         channel = Channel(socket.socket(fileno=descriptor))
         asked = channel.receive()
         if asked is not None:
@@ -33,38 +39,75 @@ def main(descriptor: int) -> None:
 
 
 def _work(job: Job, channel: Channel) -> None:
+    """Enter the source each time that is asked for; it remembers what it learned of its camera."""
     address = Address(Kind(job.kind), job.text, job.redacted, job.name, job.live)
+    log, telling = logging.getLogger("freshframe"), _Telling(channel, address)
+    log.addHandler(telling)
     gone = threading.Event()
+    source: Source | None = None
     try:
-        last = _decode(job, address, channel, gone)
-    except ConnectionError:  # the parent's end is closed: there is nobody to tell
-        return
-    except SourceError as error:
-        last = Failed(error.cause, address.redact(str(error))[:LONGEST_TEXT])
-    except MemoryError:
-        most = f"{MEMORY_LIMIT_BYTES >> 20} MiB"
-        last = Failed(Cause.CODEC, f"{address.redacted}: to decode it takes more memory than {most}")
-    except Exception as error:  # a bug, or something that a stranger found: its text may hold the address
-        place = traceback.extract_tb(error.__traceback__)[-1]
-        what = f"{type(error).__name__} in {Path(place.filename).name}:{place.lineno}"
-        if isinstance(error, FreshframeError):
-            what = address.redact(str(error))[:LONGEST_TEXT]
-        last = Failed(Cause.CRASH, f"{address.redacted}: the process that decodes it failed ({what})")
+        while channel.receive() is not None:
+            try:
+                if source is None:
+                    source = open_source(address, live=job.live, transport=job.transport)
+                    threading.Thread(target=_watch, args=(channel.socket, source, gone), daemon=True).start()
+                last: Failed | Ended = _decode(source, channel)
+            except ConnectionError:  # the parent's end is closed: there is nobody to tell
+                return
+            except Exception as error:
+                last = _told(error, address)
+                if isinstance(
+                    error, MemoryError
+                ):  # what it holds it may hold for good: another process begins with none
+                    channel.send(encode(last))
+                    return
+            channel.send(encode(last))
+            arenas.trim(time.monotonic_ns())
     finally:
         gone.set()
-    channel.send(encode(last))
+        log.removeHandler(telling)
 
 
-def _decode(job: Job, address: Address, channel: Channel, gone: threading.Event) -> Failed | Ended:
-    source = open_source(address, live=job.live, transport=job.transport)
-    watch = threading.Thread(target=_watch, args=(channel.socket, source, gone), daemon=True)
-    watch.start()
+def _told(error: Exception, address: Address) -> Failed:
+    if isinstance(error, SourceError):
+        return Failed(error.cause, address.redact(str(error))[:LONGEST_TEXT])
+    if isinstance(error, MemoryError):
+        most = f"{MEMORY_LIMIT_BYTES >> 20} MiB"
+        return Failed(Cause.CODEC, f"{address.redacted}: to decode it takes more memory than {most}")
+    # A bug, or something that a stranger found: its text may hold the address.
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    what = f"{type(error).__name__} in {Path(place.filename).name}:{place.lineno}"
+    if isinstance(error, FreshframeError):
+        what = address.redact(str(error))[:LONGEST_TEXT]
+    return Failed(Cause.CRASH, f"{address.redacted}: the process that decodes it failed ({what})")
+
+
+def _decode(source: Source, channel: Channel) -> Ended:
+    """One connection."""
     with source:
         channel.send(encode(Opened()))
-        outbox = _Outbox(channel)
-        for captured in source:
-            outbox.hand_over(captured)
+        outbox = Outbox(channel)
+        try:
+            for captured in source:
+                outbox.hand_over(captured)
+        finally:
+            outbox.finish()
     return Ended()
+
+
+class _Telling(logging.Handler):
+    """Has the parent log what is logged here, without waiting for it."""
+
+    def __init__(self, channel: Channel, address: Address) -> None:
+        super().__init__()
+        self._channel = channel
+        self._address = address
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = self._address.redact(record.getMessage())[:LONGEST_TEXT]
+        level = min(max(record.levelno, logging.DEBUG), logging.CRITICAL)
+        with contextlib.suppress(OSError):  # the parent is gone
+            self._channel.offer(encode(Noted(level, text)))
 
 
 def _watch(end: socket.socket, source: Source, gone: threading.Event) -> None:
@@ -78,54 +121,3 @@ def _watch(end: socket.socket, source: Source, gone: threading.Event) -> None:
         stop()
     gone.wait(_GOODBYE_S)
     os._exit(0)
-
-
-class _Outbox:
-    """Hands pictures over without ever waiting for whoever reads them; only for memory it must ask."""
-
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
-        self._slots: Writing | None = None
-        self._number = 0
-        self._untold = 0  # pictures of which no message found room
-
-    def hand_over(self, captured: Captured) -> None:
-        """Raises OSError where the parent is gone, and what looking at the picture raises."""
-        form, parts = planes.taken_apart(captured.picture)
-        slots = self._room_for(planes.bytes_of(form))
-        self._number += 1
-        slots.write(self._number, lambda slot: planes.write(parts, form, slot))
-        if self._channel.offer(encode(self._shot(captured, form))):
-            self._untold = 0
-        else:
-            self._untold += 1 + captured.skipped
-
-    def _shot(self, captured: Captured, form: Form) -> Shot:
-        return Shot(
-            self._number,
-            form,
-            captured.captured_ns,
-            _fitting(captured.pts_ns),
-            _fitting(captured.source_ns),
-            captured.keyframe,
-            min(captured.skipped + self._untold, 2**32 - 1),
-            captured.segmented,
-            captured.damaged,
-        )
-
-    def _room_for(self, picture_bytes: int) -> Writing:
-        """Slots as large as the largest picture yet."""
-        if self._slots is None or self._slots.picture_bytes < picture_bytes:
-            self._slots = None
-            self._channel.send(encode(Room(picture_bytes)))
-            descriptor = self._channel.receive_descriptor()
-            try:
-                self._slots = Writing(descriptor, picture_bytes)
-            finally:
-                os.close(descriptor)
-        return self._slots
-
-
-def _fitting(time_ns: int | None) -> int | None:
-    """Times of three hundred years and more are a camera's nonsense."""
-    return time_ns if time_ns is not None and -(2**63) <= time_ns < 2**63 else None

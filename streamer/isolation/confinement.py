@@ -28,7 +28,7 @@ def confine() -> None:
     if sys.platform == "linux":
         kernel = ctypes.CDLL(None, use_errno=True)
         kernel.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-        # A second belt: it dies with the thread that started it, which is its camera's.
+        # A second belt: it dies with the thread that started it, which lasts (starting.py).
         kernel.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         with contextlib.suppress(OSError):  # some containers forbid it
             Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE, "ascii")

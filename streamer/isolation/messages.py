@@ -1,5 +1,6 @@
 """What the two processes tell each other. Checked on arrival: the child may be anybody's by now."""
 
+import logging
 from typing import Annotated
 
 import msgspec
@@ -10,6 +11,7 @@ from streamer.sources.limits import MAX_SIDE_PX
 
 LONGEST_BYTES = 64 << 10  # of a message
 LONGEST_TEXT = 2000
+ENTER = b"enter"
 
 _Side = Annotated[int, Meta(ge=1, le=MAX_SIDE_PX)]
 _Tag = Annotated[int, Meta(ge=0, le=255)]
@@ -17,7 +19,10 @@ _Count = Annotated[int, Meta(ge=0, lt=2**32)]
 
 
 class Job(Struct, frozen=True, tag=True, array_like=True):
-    """To the child, first of all: the source. Goes through the socket, for it holds a password."""
+    """To the child, first of all: the source. Goes through the socket, for it holds a password.
+
+    Behind it comes `ENTER` for each connection; it is answered by Opened and pictures, then Failed or Ended.
+    """
 
     kind: str
     text: str
@@ -62,18 +67,25 @@ class Shot(Struct, frozen=True, tag=True, array_like=True):
     damaged: bool
 
 
+class Noted(Struct, frozen=True, tag=True, array_like=True):
+    """A line for the log, at any time. `level` is that of `logging`."""
+
+    level: Annotated[int, Meta(ge=logging.DEBUG, le=logging.CRITICAL)]
+    text: Annotated[str, Meta(max_length=LONGEST_TEXT)]
+
+
 class Failed(Struct, frozen=True, tag=True, array_like=True):
-    """The SourceError that ended it."""
+    """The SourceError that ended this connection."""
 
     cause: Cause
     text: Annotated[str, Meta(max_length=LONGEST_TEXT)]
 
 
 class Ended(Struct, frozen=True, tag=True, array_like=True):
-    """The source has no more."""
+    """This connection has no more."""
 
 
-Said = Opened | Room | Shot | Failed | Ended
+Said = Opened | Room | Shot | Noted | Failed | Ended
 
 encode = msgspec.msgpack.Encoder().encode
 _said: msgspec.msgpack.Decoder[Said] = msgspec.msgpack.Decoder(Said)

@@ -1,20 +1,20 @@
 """The source that a camera's loop sees: its decoder runs elsewhere."""
 
 import contextlib
-import os
 import threading
+import weakref
 from collections.abc import Iterator
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-import msgspec
-
 from streamer.contracts import Captured
 from streamer.errors import Cause, ConfigError, SourceError
-from streamer.isolation import messages, planes
-from streamer.isolation.messages import Ended, Failed, Job, Opened, Room, Said, Shot, encode
+from streamer.isolation.connection import Connection, lines_allowed
+from streamer.isolation.deaths import Deaths
+from streamer.isolation.messages import Job, encode
 from streamer.isolation.process import Process
-from streamer.isolation.segment import Reading, reserve
+from streamer.isolation.starting import leave, provide, start
 from streamer.sources import open_source
 from streamer.sources.address import Address
 
@@ -22,11 +22,13 @@ from streamer.sources.address import Address
 class Isolated:
     """A live source in a process of its own. What crashes there is a SourceError here (Cause.CRASH).
 
-    Each entry starts the process, leaving ends it within 0.3 s, by force if need be. Pictures lie in shared
-    memory and are copied when they are first looked at; `bgr` and `luma` raise Stale where that is too
-    late: the decoder waits for nobody. Raises SourceError on entry and while iterating, as the source
-    itself does; ConfigError for a recording of which every frame is wanted. `stop`, from any thread, ends
-    it for good.
+    The first entry starts the process. It stays over connections that fail or end, and opens its source
+    again at each entry; left in the middle of one, and at the end of a recording, it is ended within
+    0.3 s, by force if need be. One that dies before its first picture is started again ever later, and
+    entering raises until then. Pictures lie in shared memory and are copied when they are first looked
+    at; `bgr` and `luma` raise Stale where that is too late: the decoder waits for nobody. Raises
+    SourceError on entry and while iterating, as the source itself does; ConfigError for a recording of
+    which every frame is wanted. `stop`, from any thread, ends it for good.
     """
 
     live = True
@@ -42,10 +44,15 @@ class Isolated:
         self._address = address
         self._transport = transport
         self._live = live
-        self._lock = threading.Lock()  # over the two below
+        self._lock = threading.Lock()  # over the three below
         self._process: Process | None = None
+        self._entered = False
         self._stopping = False
-        self._slots: Reading | None = None
+        self._connection: Connection | None = None
+        self._lines = lines_allowed()
+        self._deaths = Deaths()
+        self._unstopped: weakref.finalize[..., Isolated] | None = None
+        weakref.finalize(self, leave, id(self)).atexit = False
 
     @property
     def pid(self) -> int | None:
@@ -54,138 +61,170 @@ class Isolated:
         return process.pid if process else None
 
     def __enter__(self) -> Self:
+        with self._lock:
+            if self._stopping:
+                raise self._stopped()
+            self._entered = True
         try:
-            with self._lock:
-                if self._stopping:
-                    raise self._stopped()
-                self._process = Process()
-        except SourceError:
-            raise
-        except OSError as error:
-            raise self._failure(f"no process could be started to decode it ({error.strerror})") from error
-        try:
-            self._begin(self._process)
+            self._begin(self._running())
         except BaseException:
-            self.__exit__(None, None, None)
+            self._close()
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None:
-        self._end()
-        self._slots = None  # pictures that are still looked at keep theirs
+        self._close()
+        if kind is None and self._process is None:
+            leave(id(self))
+
+    def _close(self) -> None:
+        with self._lock:
+            self._entered = False
+            waits = self._connection is not None and self._connection.over
+            kept = waits and not self._stopping and not self.ends
+        if not kept:
+            self._end()
+        self._connection = None  # pictures that are still looked at keep their slots
 
     def __iter__(self) -> Iterator[Captured]:
-        process, overwritten = self._process, 0
-        if process is None:
+        connection = self._connection
+        if connection is None:
             raise ValueError("a source is entered before it is iterated")
-        while not self._stopping:
-            match self._hear(process):
-                case Shot() as shot if self._slots is not None:
-                    captured = self._captured(shot, self._slots, overwritten)
-                    if self._slots.holds(shot.number):
-                        overwritten = 0
-                        yield captured
-                    else:  # we were held up; what comes next says so
-                        overwritten = captured.skipped + 1
-                case Room(picture_bytes):
-                    self._slots = self._make_room(process, picture_bytes)
-                case Ended():
-                    return
-                case other:
-                    raise self._nonsense(f"{type(other).__name__} out of turn")
+        overwritten: Captured | None = None  # we were held up; what comes next says so
+        failure: SourceError | None = None
+        try:
+            while (heard := self._next(connection)) is not None:
+                captured, there = heard
+                if overwritten is not None:
+                    captured = replace(captured, skipped=captured.skipped + 1 + overwritten.skipped)
+                overwritten = None if there else captured
+                if there:
+                    yield captured
+        except SourceError as error:
+            failure = error
+        if overwritten is not None:  # nothing comes next: whoever looks at it is told
+            yield overwritten
+        if failure is not None:
+            try:
+                raise failure
+            finally:
+                del failure  # it would hold on to this frame, and that to it
+
+    def _next(self, connection: Connection) -> tuple[Captured, bool] | None:
+        if self._stopping:
+            return None
+        with self._judged():
+            first, heard = not connection.seen, connection.next()
+        if first and heard:
+            self._deaths.survived()
+            provide()
+        return heard
 
     def stop(self) -> None:
-        """End the iteration, and the process. From any thread; does not wait."""
+        """End the iteration, and the process. From any thread; waits only for one that nobody reads."""
         with self._lock:
             self._stopping = True
-            if self._process is not None:
-                self._process.hang_up()
+            process, unread = self._process, not self._entered
+        if process is not None:
+            process.hang_up()
+        if unread:
+            self._end()
+        leave(id(self))
 
     def renew(self) -> "Isolated":
         """Another one for the same place; this one is stopped, its process killed."""
-        self.stop()
         with self._lock:
-            if self._process is not None:
-                self._process.kill()
+            self._stopping = True
+            process = self._process
+        if process is not None:
+            process.kill()
+        self.stop()
         return Isolated(self._address, self._transport, live=self._live)
 
+    # ---- the process
+
+    def _running(self) -> Process:
+        """The process, a new one where there is none. Raises SourceError where it may not be started yet."""
+        process = self._process
+        if process is not None and process.alive:
+            return process
+        self._end()
+        if why := self._deaths.forbids:
+            raise self._failure(why)
+        try:
+            process = start(id(self))
+        except OSError as error:
+            raise self._failure(f"no process could be started to decode it ({error.strerror})") from error
+        with self._lock:
+            stopping = self._stopping
+            if not stopping:
+                self._process = process
+        if stopping:
+            process.end()
+            leave(id(self))
+            raise self._stopped()
+        self._unstopped = weakref.finalize(self, process.end)
+        self._unstopped.atexit = False  # it ends with this process in any case
+        with contextlib.suppress(ConnectionError):  # it died; listening finds that out
+            process.channel.send(encode(self._job()))
+        return process
+
     def _begin(self, process: Process) -> None:
+        self._connection = Connection(process.channel, self._address, self._lines)
+        with self._judged():
+            self._connection.open()
+
+    def _job(self) -> Job:
         address = self._address
-        job = Job(
-            address.kind, address.text, address.redacted, address.name, self._live_asked(), self._transport
-        )
-        with contextlib.suppress(ConnectionError):  # it died; how is found out by listening
-            process.channel.send(encode(job))
-        answer = self._hear(process)
-        if not isinstance(answer, Opened):
-            raise self._nonsense(f"{type(answer).__name__} before it had opened anything")
+        live = self._live_asked()
+        return Job(address.kind, address.text, address.redacted, address.name, live, self._transport)
 
     def _live_asked(self) -> bool:
         return self._live if self._live is not None else self._address.live
 
-    def _hear(self, process: Process) -> Said:
-        """What it says next. Raises SourceError for what it failed with, its death and nonsense."""
-        try:
-            message = process.channel.receive()
-            said = None if message is None else messages.said(message)
-        except (msgspec.DecodeError, ValueError) as error:
-            raise self._nonsense(str(error)) from error
-        if said is None:
-            raise self._stopped() if self._stopping else self._died()
-        if isinstance(said, Failed):
-            raise SourceError(said.cause, self._address.redact(said.text))
-        return said
+    # ---- what became of it
 
-    def _captured(self, shot: Shot, slots: Reading, overwritten: int) -> Captured:
+    @contextlib.contextmanager
+    def _judged(self) -> Iterator[None]:
+        """What ends a connection is a SourceError."""
         try:
-            fits = planes.bytes_of(shot.form) <= slots.picture_bytes
-        except ValueError as error:
-            raise self._nonsense(str(error)) from error
-        if not fits:
-            raise self._nonsense("a picture larger than its slot")
-        return Captured(
-            picture=planes.shared_picture(slots, shot.number, shot.form),
-            captured_ns=shot.captured_ns,
-            pts_ns=shot.pts_ns,
-            source_ns=shot.source_ns,
-            keyframe=shot.keyframe,
-            skipped=shot.skipped + overwritten,
-            segmented=shot.segmented,
-            damaged=shot.damaged,
-        )
-
-    def _make_room(self, process: Process, picture_bytes: int) -> Reading:
-        try:
-            descriptor = reserve(picture_bytes)
-            try:
-                slots = Reading(descriptor, picture_bytes)
-                process.channel.send_descriptor(descriptor)
-            finally:
-                os.close(descriptor)
+            yield
+        except SourceError:
+            raise
         except ConnectionError:
-            raise self._died() from None
+            raise (self._stopped() if self._stopping else self._died()) from None
         except (OSError, ValueError) as error:
-            mib = picture_bytes / 2**20
-            text = f"no shared memory for pictures of {mib:.0f} MiB ({error}); a substream would do"
-            raise SourceError(Cause.CODEC, f"{self._address.redacted}: {text}") from error
-        return slots
+            raise self._nonsense(str(error)) from error
 
     def _end(self) -> int | None:
         with self._lock:
             process, self._process = self._process, None
-        return process.end() if process else None
+        if process is None:
+            return None
+        if self._unstopped is not None:
+            self._unstopped.detach()
+        return process.end()
 
     def _died(self) -> SourceError:
         status = self._end()
         how = "for no known reason" if status is None else f"exit status {status}"
         if status is not None and status < 0:
             how = f"signal {-status}"
-        return self._failure(f"the process that decodes it died ({how})")
+        return self._lost(f"the process that decodes it died ({how})")
 
     def _nonsense(self, what: str) -> SourceError:
-        return self._failure(f"the process that decodes it said what makes no sense ({what[:200]})")
+        process = self._process
+        if process is not None:
+            process.kill()
+        return self._lost(f"the process that decodes it said what makes no sense ({what[:200]})")
+
+    def _lost(self, how: str) -> SourceError:
+        if self._connection is None or not self._connection.seen:
+            how = f"{how} before its first picture"
+            self._deaths.died(how)
+        return self._failure(how)
 
     def _failure(self, text: str) -> SourceError:
         return SourceError(Cause.CRASH, f"{self._address.redacted}: {text}")
