@@ -15,8 +15,8 @@ from test_rtsp_camera import clip_of
 from streamer.fakecam.clip import AccessUnit, Clip
 from streamer.rtsp.nal import PACKINGS
 from streamer.rtsp.order import Order
-from streamer.rtsp.playing import Arrival
 from streamer.rtsp.rtp import Packet, read_packet
+from streamer.rtsp.timing import Arrival
 from streamer.rtsp.units import AccessUnit as Unit
 from streamer.rtsp.units import Assembly
 from streamer.sources import open_source, parse_address

@@ -25,6 +25,7 @@ from streamer.fakecam.clip import AccessUnit, Clip
 from streamer.rtsp import opening
 from streamer.rtsp import playing as plays_on
 from streamer.rtsp.auth import Login, best_challenge
+from streamer.rtsp.connection import Connection, tls
 from streamer.rtsp.doubt import Doubt
 from streamer.rtsp.failures import Stopped, Unreadable, Unsupported
 from streamer.rtsp.message import read_message, request
@@ -33,7 +34,9 @@ from streamer.rtsp.place import look_up as place_look_up
 from streamer.rtsp.rtp import Packet, read_packet
 from streamer.rtsp.sdp import base_of, read_track
 from streamer.rtsp.session import Channels, Session
+from streamer.rtsp.timing import Arrival
 from streamer.rtsp.units import START
+from streamer.rtsp.waiting import Waiting
 from streamer.sources import rtsp
 from streamer.sources.damage import Damage
 from streamer.sources.network import NetworkSource
@@ -109,6 +112,17 @@ def test_a_name_that_is_none_is_an_unknown_host(scheme: str, host: str) -> None:
     error = error_of(source(f"{scheme}://{host}/x"))
     assert (error.cause, "unknown host" in str(error)) == (Cause.NETWORK, True)
     assert open_files() == before
+
+
+def test_a_name_that_tls_does_not_take() -> None:
+    with Scripted() as camera:
+        connection = Connection((socket.AF_INET, ("127.0.0.1", camera.port)), ".foo", tls())
+        waiting = Waiting().open()
+        assert waiting.wait({connection.fileno(): connection.wants}, 5)
+        with pytest.raises(Unreadable):
+            connection.establish()
+        connection.close()
+        waiting.close()
 
 
 def test_addresses_of_the_cameras_that_are_none(clip: Clip) -> None:
@@ -359,9 +373,9 @@ def test_stopping_ends_a_burst_at_once() -> None:
     class Full:
         ended = False
 
-        def take(self) -> list[plays_on.Arrival]:
+        def take(self) -> list[Arrival]:
             (unit,) = assembled("h264", packets("h264", [[H264_KEY + b"k"]]))
-            return [plays_on.Arrival(unit, 0, 0, 0, None)] * 1000
+            return [Arrival(unit, 0, 0, 0, None)] * 1000
 
     class Deaf:
         def picture(self, arrived_ns: int) -> None:

@@ -8,6 +8,7 @@ session.py     DESCRIBE to PLAY                             udp.py     a pair of
 rtp.py         packets, time stamps                         order.py   sequence numbers: what was lost
 rtcp.py        reports both ways                            nal.py     NAL units of H.264 and H.265
 units.py       packets to access units, whole or not        playing.py all of it, while it plays
+timing.py      when each picture was taken
 
 Sources: RFC 2326 and 7826 (RTSP), 8866 (SDP), 3550 (RTP), 6184 (H.264), 7798 (H.265), 2617 and 7616 (Digest).
 Nothing here decodes; all of it runs in the camera's thread.

@@ -7,10 +7,15 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-# A name, and its value in quotes (with escapes) or bare.
-_FIELD = re.compile(r'([A-Za-z][\w-]*)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+from streamer.rtsp.message import CODING
+
+# A name, and its value in quotes (with escapes) or bare. Each begins where no other one can, and a quote
+# without an end goes on to the end: what is hostile is read in linear time, too.
+_FIELD = re.compile(
+    r'(?<![\w-])([A-Za-z][\w-]*)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)(?:"|\\?\Z)|([^\s,"]+))', re.ASCII
+)
 _SCHEME = re.compile(r"(?:^|,)[ \t]*(Basic|Digest)(?=[ \t,]|$)", re.IGNORECASE)
-_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)')
 # In the order in which we like them.
 _HASHES = {"sha-256": hashlib.sha256, "md5": hashlib.md5}
 
@@ -24,7 +29,7 @@ class Challenge:
 
     @property
     def algorithm(self) -> str:
-        return self.fields.get("algorithm", "md5").lower()
+        return (self.fields.get("algorithm") or "md5").lower()
 
     @property
     def stale(self) -> bool:
@@ -43,7 +48,7 @@ def best_challenge(lines: Sequence[str]) -> Challenge | None:
 
 
 def _can(challenge: Challenge) -> bool:
-    ways = challenge.fields.get("qop", "auth").lower()
+    ways = (challenge.fields.get("qop") or "auth").lower()
     return "nonce" in challenge.fields and "auth" in re.split(r"[ ,]+", ways)
 
 
@@ -53,7 +58,7 @@ def _challenges(line: str) -> list[Challenge]:
     starts = [*_SCHEME.finditer(bare)]
     ends = [match.start() for match in starts[1:]] + [len(line)]
     found = []
-    for match, end in zip(starts, ends, strict=True):
+    for match, end in zip(starts, ends, strict=False):  # there may be no start
         fields = {
             name.lower(): re.sub(r"\\(.)", r"\1", quoted) or bare
             for name, quoted, bare in _FIELD.findall(line, match.end(), end)
@@ -81,19 +86,19 @@ class Login:
         if challenge is None:
             return None
         if challenge.scheme == "basic":
-            return "Basic " + base64.b64encode(f"{self._user}:{self._password}".encode()).decode()
+            return "Basic " + base64.b64encode(f"{self._user}:{self._password}".encode(*CODING)).decode()
         return "Digest " + self._digest(challenge.fields, challenge.algorithm, method, uri)
 
     def _digest(self, asked: dict[str, str], algorithm: str, method: str, uri: str) -> str:
         def digest(text: str) -> str:
-            return _HASHES[algorithm](text.encode(), usedforsecurity=False).hexdigest()
+            return _HASHES[algorithm](text.encode(*CODING), usedforsecurity=False).hexdigest()
 
         realm, nonce = asked.get("realm", ""), asked["nonce"]
         secret = digest(f"{self._user}:{realm}:{self._password}")
         what = digest(f"{method}:{uri}")
         told = {"username": self._user, "realm": realm, "nonce": nonce, "uri": uri}
         bare = {}
-        if "qop" in asked:
+        if asked.get("qop"):
             self._count += 1
             count, cnonce = f"{self._count:08x}", secrets.token_hex(8)
             told["response"] = digest(f"{secret}:{nonce}:{count}:{cnonce}:auth:{what}")
@@ -101,7 +106,7 @@ class Login:
             bare = {"qop": "auth", "nc": count}
         else:
             told["response"] = digest(f"{secret}:{nonce}:{what}")
-        if "algorithm" in asked:
+        if asked.get("algorithm"):
             bare["algorithm"] = asked["algorithm"]
         if "opaque" in asked:
             told["opaque"] = asked["opaque"]

@@ -15,7 +15,7 @@ from streamer.rtsp.waiting import READ, WRITE
 BUFFER_BYTES = LARGEST_HEAD_BYTES + LARGEST_BODY_BYTES + 65_540
 MOST_UNSENT_BYTES = 65_536
 # So much in one go; then whoever waits for pictures has a look, and whoever wants to stop.
-MOST_AT_ONCE_BYTES = 4_000_000
+MOST_AT_ONCE_BYTES = 1_000_000
 DOLLAR = 0x24
 
 # An interleaved packet: channel, the buffer it lies in, and where in it. Good until the next `read`.
@@ -80,6 +80,10 @@ class Connection:
                 raise OSError(found, os.strerror(found))
             self._connected = True
             if self._secure:
+                try:
+                    self._host.encode("idna")
+                except UnicodeError:  # found out there, the socket would be lost
+                    raise Unreadable("not the name of a host") from None
                 self._sock = self._secure.wrap_socket(
                     self._sock, server_hostname=self._host, do_handshake_on_connect=False
                 )

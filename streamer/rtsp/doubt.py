@@ -41,6 +41,7 @@ class Doubt:
         self._began_ns = 0  # when the doubt began
         self._settled_ns: int | None = None  # when the new connection was answered, or refused
         self._asked_ns: int | None = None
+        self._answered = False  # to a sign of life, since then
 
     def picture(self, arrived_ns: int) -> None:
         """A picture came."""
@@ -94,7 +95,8 @@ class Doubt:
         return now_ns - self._asked_ns > self._patience_ns - UNKNOWN_NS
 
     def _over(self, ready: Mapping[int, int], silent_ns: int, now_ns: int) -> bool:
-        if not self._playing.session.asked:  # it answered
+        self._answered |= not self._playing.session.asked
+        if self._answered:
             self._hang_up()
             limit_ns = self._silence.limit_ns or 0
             return silent_ns > max(ANSWERED_NS, 2 * limit_ns)
@@ -108,7 +110,7 @@ class Doubt:
         return now_ns - self._settled_ns > LAST_CHANCE_NS
 
     def _calm(self) -> None:
-        self._asked_ns = None
+        self._asked_ns, self._answered = None, False
         self._hang_up()
 
     def _hang_up(self) -> None:

@@ -30,6 +30,10 @@ class Redirected(Exception):
 class Silent(Exception):
     """Nothing came for as long as we wait."""
 
+    def __init__(self, *, answered: bool = False) -> None:
+        super().__init__("silent")
+        self.answered = answered  # before that it did answer
+
 
 class Stopped(Exception):
     """The source was stopped from outside while it waited."""

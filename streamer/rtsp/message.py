@@ -8,7 +8,10 @@ from streamer.rtsp.failures import Unreadable
 
 LARGEST_HEAD_BYTES = 65_536
 LARGEST_BODY_BYTES = 262_144
+LARGEST_LINE_BYTES = 4096  # of a header
 MOST_HEADERS = 200
+# Makers put their names there in whatever encoding they use; what is given back is what came.
+CODING = "utf-8", "surrogateescape"
 
 _STATUS_LINE = re.compile(r"RTSP/[12]\.\d (\d{3})(?: .*)?")
 _REQUEST_LINE = re.compile(r"([A-Z_]{1,32}) \S{1,4096} RTSP/[12]\.\d")
@@ -50,8 +53,7 @@ def read_message(data: bytes | bytearray, start: int, end: int) -> tuple[Message
         if end - start >= 5 and not re.match(rb"[A-Z_]+[ /]|[A-Z_]{5,32}$", bytes(data[start : start + 33])):
             raise Unreadable("what came is not RTSP")
         return None
-    # Makers put their names there in whatever encoding they use.
-    lines = bytes(data[start : found.start()]).decode("latin-1").replace("\r\n", "\n").split("\n")
+    lines = bytes(data[start : found.start()]).decode(*CODING).replace("\r\n", "\n").split("\n")
     headers = _headers(lines[1:])
     length = headers.get("content-length", ("0",))[0]
     if not re.fullmatch(r"[0-9]{1,7}", length) or int(length) > LARGEST_BODY_BYTES:
@@ -75,11 +77,13 @@ def _headers(lines: list[str]) -> dict[str, tuple[str, ...]]:
     for text in lines:
         if text[:1] in (" ", "\t") and name:  # folded, RFC 2326 section 4.2
             *before, last = headers[name]
-            headers[name] = (*before, f"{last} {text.strip()}")
+            if len(last) + len(text) <= LARGEST_LINE_BYTES:
+                headers[name] = (*before, f"{last} {text.strip()}")
             continue
-        line = _HEADER_LINE.fullmatch(text)
-        if line is None:
-            raise Unreadable("a reply with a line that is no header")
+        line = _HEADER_LINE.fullmatch(text) if len(text) <= LARGEST_LINE_BYTES else None
+        if line is None:  # some cameras have one that is odd; what we need stands in the others
+            name = ""
+            continue
         name = line[1].lower()
         headers[name] = (*headers.get(name, ()), line[2].strip())
     return headers
@@ -88,7 +92,7 @@ def _headers(lines: list[str]) -> dict[str, tuple[str, ...]]:
 def request(method: str, url: str, headers: Mapping[str, str]) -> bytes:
     """A request of ours, without a body."""
     lines = [f"{method} {url} RTSP/1.0", *(f"{name}: {value}" for name, value in headers.items())]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1", "replace")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode(*CODING)
 
 
 def answer(call: Message) -> bytes:

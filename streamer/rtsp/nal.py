@@ -28,6 +28,9 @@ class Packing(Protocol):
     def kind(self, first: int) -> int:
         """The type that a unit's first byte tells. Raises Unsupported for packets we cannot read."""
 
+    def picture(self, first: int) -> bool:
+        """True where a unit with this first byte holds a part of a picture."""
+
     def unit(self, nal: bytes | bytearray | memoryview, start: int, end: int) -> Unit:
         """What a whole unit, or the beginning of one, means."""
 
@@ -54,6 +57,9 @@ class H264:
         if found in (25, 26, 27, 29):
             raise Unsupported("H.264 in interleaved packets")
         return found
+
+    def picture(self, first: int) -> bool:
+        return 1 <= first & 31 <= 5
 
     def unit(self, nal: bytes | bytearray | memoryview, start: int, end: int) -> Unit:
         found = nal[start] & 31
@@ -88,6 +94,9 @@ class H265:
         if found == 50:
             raise Unsupported("H.265 in PACI packets")
         return found
+
+    def picture(self, first: int) -> bool:
+        return first >> 1 & 63 < 32
 
     def unit(self, nal: bytes | bytearray | memoryview, start: int, end: int) -> Unit:
         found = nal[start] >> 1 & 63

@@ -23,10 +23,24 @@ class Route:
 
     place: Place
     targets: list[Target] = field(default_factory=list)
+    # Addresses that are known are tried first: looking up a name may block for long.
+    _look_up: bool = True
+    _looked_up: bool = False  # the last time
     _secure: ssl.SSLContext | None = None
 
+    def copy(self) -> "Route":
+        """The same, for another thread; what it knows it tries first."""
+        return Route(self.place, list(self.targets), not self.targets)
+
+    def failed(self) -> None:
+        """It led to no camera that plays: next time the name is looked up, if it was not this time."""
+        self._look_up = not (self._looked_up and self.targets)
+
     def look_up(self) -> None:
-        """Raises OSError where the name has never been known."""
+        """Look the name up if that is due. Raises OSError where it has never been known."""
+        self._looked_up, self._look_up = self._look_up, False
+        if not self._looked_up:
+            return
         try:
             self.targets = look_up(self.place)
         except OSError:
@@ -46,22 +60,24 @@ def open_camera(
     waiting: Waiting,
     clock: Clock,
     *,
+    connect_s: float,
     in_all_s: float,
     each_s: float,
 ) -> tuple[Playing, Route]:
-    """Connect and play. An answer may take `each_s`, everything `in_all_s`.
+    """Connect and play. The first answer may take `connect_s`, each other one `each_s`, all of it `in_all_s`.
 
     With it the route that led there, which is another one after a redirect. Raises OSError, Stopped, and
     what failures.py has.
     """
-    end_ns = clock.now_ns() + round(in_all_s * _S)
+    begun_ns = clock.now_ns()
+    end_ns, connect_end_ns = begun_ns + round(in_all_s * _S), begun_ns + round(connect_s * _S)
 
     def deadline_ns() -> int:
         return min(end_ns, clock.now_ns() + round(each_s * _S))
 
     for redirects_left in reversed(range(MOST_REDIRECTS + 1)):
         route.look_up()
-        connection = _connect(route, waiting, clock, end_ns)
+        connection = _connect(route, waiting, clock, connect_end_ns)
         session = Session(connection, route.place, waiting, clock)
         with contextlib.ExitStack() as undo:
             undo.callback(session.close)

@@ -26,10 +26,15 @@ class Place:
     user: str | None = field(repr=False)
     password: str = field(repr=False)
 
+    @property
+    def sendable(self) -> bool:
+        """False where user or password would break a request apart."""
+        return not re.search(r"[\x00-\x1f\x7f]", (self.user or "") + self.password)
+
     def elsewhere(self, location: str) -> "Place | None":
         """Where a redirect leads; None where we may not go: not RTSP, or from rtsps to rtsp.
 
-        The password goes along only to the same host.
+        The password goes along only to the same host, whatever the port.
         """
         try:
             there = parse_place(urljoin(self.url, location))
@@ -61,5 +66,8 @@ def parse_place(text: str) -> Place:
 
 def look_up(place: Place) -> list[Target]:
     """The host's addresses. Blocks in the system's resolver where it is a name. Raises OSError."""
-    found = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
+    try:
+        found = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
+    except UnicodeError:  # an empty label, or one that is too long
+        raise socket.gaierror(socket.EAI_NONAME, "not the name of a host") from None
     return [(int(family), where) for family, _, _, _, where in found][:MOST_ADDRESSES]

@@ -2,29 +2,26 @@
 
 import secrets
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from streamer.clock import Clock
+from streamer.rtsp.failures import Refused, Unreadable
 from streamer.rtsp.nal import PACKINGS
 from streamer.rtsp.order import WAIT_NS, Order
 from streamer.rtsp.rtcp import Goodbye, Reception, SenderReport, read_reports, receiver_report
-from streamer.rtsp.rtp import DecodeTimes, Packet, Stamps, read_packet
+from streamer.rtsp.rtp import Packet, read_packet
 from streamer.rtsp.sdp import Track
 from streamer.rtsp.session import Session
+from streamer.rtsp.timing import Arrival, Timing
 from streamer.rtsp.units import AccessUnit, Assembly
 
 REPORT_EVERY_NS = 5_000_000_000  # RFC 3550, section 6.2
+# Of pictures that nobody takes, while PLAY is not answered yet. Each costs a little beside its bytes.
+MOST_WAITING_BYTES, UNIT_BYTES = 32_000_000, 256
+# A camera that says it has forgotten the session is believed once nothing comes for so long.
+FORGOTTEN_NS = 1_000_000_000
+# RFC 5761, section 4: what stands where an RTP packet has its marker and payload type.
+RTCP_TYPES = range(192, 224)
 _S = 1_000_000_000
-
-
-class Arrival(NamedTuple):
-    """An access unit with its times."""
-
-    unit: AccessUnit
-    ticks: int  # since the first one
-    pts_ns: int  # the same in ns
-    dts_ns: int  # when it is decoded, on the same scale
-    source_ns: int | None  # the camera's wall clock, Unix ns, once a sender report has come
 
 
 class Playing:
@@ -36,19 +33,19 @@ class Playing:
     def __init__(self, session: Session, track: Track, clock: Clock) -> None:
         self.session = session
         self.track = track
-        self.arrivals: list[Arrival] = []  # what has come and was not taken yet
+        self._arrivals: list[Arrival] = []  # what has come and was not taken yet
+        self._waiting_bytes = 0
         self.ended = False
         self.lost = 0  # packets that never came
         self.begun_ns = clock.now_ns()
         self.heard_ns: int | None = None  # the last video packet
         self._clock = clock
         self._ssrc: int | None = None
+        self._newcomer: Packet | None = None  # of another sender, and nothing of ours came since
         self._name = secrets.randbits(32)
         self._order: Order[Packet] = Order(WAIT_NS if session.ports else 0)
         self._assembly = Assembly(PACKINGS[track.codec], track.sets)
-        self._stamps = Stamps(track.clock_hz)
-        self._decode_times = DecodeTimes()
-        self._anew = False  # the next unit is another sender's first
+        self._timing = Timing(track.clock_hz)
         self._missing = 0
         self._report: tuple[SenderReport, int] | None = None  # and when it came
         self._reported = 0, 0  # expected and received packets at our last report
@@ -67,6 +64,16 @@ class Playing:
         held_ns = self._order.due_ns
         due_ns = min(self._report_ns, self._alive_ns)
         return due_ns if held_ns is None else min(due_ns, held_ns)
+
+    def take(self) -> list[Arrival]:
+        """What has come since the last time."""
+        taken, self._arrivals, self._waiting_bytes = self._arrivals, [], 0
+        return taken
+
+    @property
+    def waiting(self) -> bool:
+        """True where there is something to take."""
+        return bool(self._arrivals)
 
     def read(self, ready: Mapping[int, int]) -> None:
         """Take in all that has come."""
@@ -97,6 +104,9 @@ class Playing:
         if now_ns >= self._alive_ns:
             self._alive_ns = now_ns + round(self.session.keep_alive_s * _S)
             self.session.keep_alive()
+        heard_ns = self.begun_ns if self.heard_ns is None else self.heard_ns
+        if self.session.forgotten and now_ns - heard_ns > FORGOTTEN_NS:
+            raise Refused(454)
 
     def on_packet(self, channel: int, data: memoryview) -> None:
         """An interleaved packet."""
@@ -112,11 +122,32 @@ class Playing:
         packet = read_packet(data)
         if packet is None:
             return
+        if data[1] in RTCP_TYPES and packet.payload_type != self.track.payload_type:
+            self._rtcp(data)
+            return
         now_ns = self._clock.now_ns()
+        if packet.ssrc != self._ssrc and not self._follows(packet, now_ns):
+            return
+        self._newcomer = None
+        self._hand_on(packet, now_ns)
+
+    def _follows(self, packet: Packet, now_ns: int) -> bool:
+        """True where another sender's packet is the stream from now on: two in a row (RFC 3550, A.1)."""
+        if packet.payload_type != self.track.payload_type:
+            return False
+        before = self._newcomer
+        if self._ssrc is not None:
+            follows = before and (before.ssrc, before.sequence + 1 & 0xFFFF) == (packet.ssrc, packet.sequence)
+            if not follows:
+                self._newcomer = packet._replace(payload=bytes(packet.payload))
+                return False
+        self._begin_sender(packet.ssrc)
+        if before:
+            self._hand_on(before, now_ns)
+        return True
+
+    def _hand_on(self, packet: Packet, now_ns: int) -> None:
         order = self._order
-        if packet.ssrc != self._ssrc:
-            self._begin_sender(packet.ssrc)
-            order = self._order
         self.heard_ns = now_ns
         if packet.sequence != order.next:  # it may be held longer than its buffer is good
             packet = packet._replace(payload=bytes(packet.payload))
@@ -128,7 +159,7 @@ class Playing:
             self._collect(self._assembly.cut())
             self._order = Order(WAIT_NS if self.session.ports else 0)
             self._reported = 0, 0
-            self._anew = True
+            self._timing.begin_anew()
         self._ssrc = ssrc
 
     def _in_order(self, packet: Packet, lost: int, now_ns: int) -> None:
@@ -145,23 +176,10 @@ class Playing:
 
     def _collect(self, units: list[AccessUnit]) -> None:
         for unit in units:
-            if self._anew:
-                self._anew = False
-                self._decode_times = DecodeTimes()
-                self._stamps.begin_anew(unit.stamp, unit.arrived_ns)
-            ticks = self._stamps.unwrap(unit.stamp, unit.arrived_ns)
-            hz = self.track.clock_hz
-            dts_ns = self._decode_times.after(ticks) * _S // hz
-            self.arrivals.append(Arrival(unit, ticks, ticks * _S // hz, dts_ns, self._source_ns(unit.stamp)))
-
-    def _source_ns(self, stamp: int) -> int | None:
-        if self._report is None or self._report[0].ssrc != self._ssrc:
-            return None
-        report = self._report[0]
-        ahead = stamp - report.stamp & 0xFFFFFFFF
-        if ahead >= 0x80000000:
-            ahead -= 0x100000000
-        return report.unix_ns + ahead * _S // self.track.clock_hz
+            self._arrivals.append(self._timing.arrival(unit, self._ssrc))
+            self._waiting_bytes += len(unit.data) + UNIT_BYTES
+            if self._waiting_bytes > MOST_WAITING_BYTES:
+                raise Unreadable("pictures without end, and PLAY is not answered")
 
     def _rtcp(self, data: memoryview) -> None:
         for report in read_reports(data):
@@ -169,6 +187,7 @@ class Playing:
                 self.ended |= self._ssrc in report.ssrcs
             elif self._ssrc in (None, report.ssrc):
                 self._report = report, self._clock.now_ns()
+                self._timing.reported(report)
 
     def _send_report(self, now_ns: int) -> None:
         data = receiver_report(self._name, b"freshframe", self._reception(now_ns))

@@ -34,10 +34,8 @@ def read_packet(data: memoryview) -> Packet | None:
             if start + 4 > size:
                 return None
             start += 4 + 4 * _WORD.unpack_from(data, start)[1]
-        if first & 0x20:  # padding; its last byte says how much
+        if first & 0x20:  # padding; its last byte says how much, in some cameras that there is none
             end -= data[-1]
-            if data[-1] == 0:
-                return None
         if start > end:
             return None
     return Packet(data[start:end], second > 127, second & 127, sequence, stamp, ssrc)

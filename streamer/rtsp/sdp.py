@@ -22,12 +22,14 @@ class Track:
     clock_hz: int
     url: str  # what SETUP is to name
     session_url: str  # what PLAY is to name
+    other_url: str  # what SETUP is to name where the camera does not know the first one
     sets: tuple[bytes, ...]  # parameter sets, without start codes
 
 
 @dataclass(slots=True)
 class _Media:
     kind: str
+    profile: str  # RTP/AVP
     formats: list[str]
     attributes: list[tuple[str, str]]
 
@@ -42,13 +44,19 @@ def read_track(body: bytes, base: str) -> Track:
     """
     session, media = _sections(body)
     session_url = _control(session.values("control"), base, base)
+    encrypted = False
     for one in media:
         if one.kind != "video":
+            continue
+        if "SAVP" in one.profile or one.values("crypto"):
+            encrypted = True
             continue
         for number in one.formats:
             track = _track(one, number, base, session_url)
             if track is not None:
                 return track
+    if encrypted:
+        raise Unsupported("encrypted packets (SRTP): switch it off in the camera, or leave ?enableSrtp out")
     raise Unsupported("no video in H.264 or H.265")
 
 
@@ -56,12 +64,12 @@ def _sections(body: bytes) -> tuple[_Media, list[_Media]]:
     lines = body.decode("utf-8", "replace").splitlines()
     if len(lines) > MOST_LINES or not any(line.startswith("v=") for line in lines[:5]):
         raise Unreadable("what DESCRIBE answers is no session description")
-    here = session = _Media("", [], [])
+    here = session = _Media("", "", [], [])
     media: list[_Media] = []
     for line in lines:
         if line.startswith("m="):
             kind, *rest = line[2:].split()[:40] or [""]
-            here = _Media(kind, rest[2:], [])
+            here = _Media(kind, "".join(rest[1:2]).upper(), rest[2:], [])
             media.append(here)
         elif line.startswith("a="):
             name, _, value = line[2:].partition(":")
@@ -70,7 +78,7 @@ def _sections(body: bytes) -> tuple[_Media, list[_Media]]:
 
 
 def _track(media: _Media, number: str, base: str, session_url: str) -> Track | None:
-    mapped = next((value for value in media.values("rtpmap") if value.split(" ")[0] == number), "")
+    mapped = next((value for value in media.values("rtpmap") if value.split(None, 1)[:1] == [number]), "")
     match = re.fullmatch(r"([0-9]{1,3})\s+([\w.-]+)/([0-9]{1,9}).*", mapped, re.ASCII)
     if match is None or match[2].upper() not in _CODECS or int(match[1]) > 127 or int(match[3]) == 0:
         return None
@@ -84,16 +92,17 @@ def _track(media: _Media, number: str, base: str, session_url: str) -> Track | N
     codec = _CODECS[match[2].upper()]
     names = ["sprop-parameter-sets"] if codec == "h264" else ["sprop-vps", "sprop-sps", "sprop-pps"]
     sets = tuple(one for name in names for one in _sets(fields.get(name, "")))
-    url = _control(media.values("control"), base, session_url)
-    return Track(codec, int(match[1]), int(match[3]), url, session_url, sets)
+    control = media.values("control")
+    url, other_url = _control(control, base, session_url), _control(control, session_url, session_url)
+    return Track(codec, int(match[1]), int(match[3]), url, session_url, other_url, sets)
 
 
 def _fields(media: _Media, number: str) -> dict[str, str]:
     fields: dict[str, str] = {}
-    for value in media.values("fmtp"):
-        which, _, rest = value.partition(" ")
+    for value in filter(None, media.values("fmtp")):
+        which, *rest = value.split(None, 1)
         if which == number:
-            for part in rest.split(";"):
+            for part in "".join(rest).split(";"):
                 name, _, text = part.strip().partition("=")
                 fields[name.lower()] = text.strip()
     return fields
@@ -103,9 +112,10 @@ def _sets(text: str) -> list[bytes]:
     if len(text) > MOST_SETS_BYTES:
         return []
     found = []
-    for part in text.split(","):
+    for part in text.strip('"').split(","):
+        bare = part.strip().rstrip("=")
         try:
-            found.append(base64.b64decode(part, validate=True))
+            found.append(base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True))
         except binascii.Error:
             continue  # cameras send them in the stream, too
     return [one for one in found if len(one) > 2]
@@ -118,7 +128,11 @@ def _control(values: list[str], base: str, otherwise: str) -> str:
         return otherwise
     if not text.isascii() or not text.isprintable() or " " in text or len(text) > 2048:
         raise Unreadable("a control address that is none")
-    if urlsplit(text).scheme.lower() in ("rtsp", "rtsps"):
+    try:
+        absolute = urlsplit(text).scheme.lower() in ("rtsp", "rtsps")
+    except ValueError:
+        raise Unreadable("a control address that is none") from None
+    if absolute:
         return text
     # What cameras mean, and urljoin does not: relative to the whole of the base, its query included.
     if text.startswith("/"):
@@ -131,7 +145,11 @@ def base_of(content_base: str, content_location: str, asked: str) -> str:
     """What relative addresses count from (RFC 2326, appendix C.1.1); a base elsewhere is not believed."""
     for text in (content_base, content_location):
         if text and text.isascii() and text.isprintable() and " " not in text and len(text) <= 2048:
-            joined = urljoin(asked, text)
-            if urlsplit(joined).scheme.lower() in ("rtsp", "rtsps"):
+            try:
+                joined = urljoin(asked, text)
+                usable = urlsplit(joined).scheme.lower() in ("rtsp", "rtsps")
+            except ValueError:
+                continue
+            if usable:
                 return joined
     return asked

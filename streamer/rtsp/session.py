@@ -1,6 +1,7 @@
 """The talk with a camera, from DESCRIBE to TEARDOWN (RFC 2326)."""
 
 import contextlib
+import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -46,6 +47,8 @@ class Session:
         self._methods = connection.messages.pop(0).header("public").upper() if connection.messages else ""
         self._asked: str | None = None  # the keep-alive that is not answered yet
         self._asked_cseq = 0
+        self._again = False  # the keep-alive under way is a second try
+        self.forgotten = False  # the camera says so, however we ask
 
     def set_up(self, transport: str, deadline_ns: Callable[[], int]) -> Track:
         """DESCRIBE and SETUP, each until its deadline. `transport` is tcp or udp."""
@@ -68,10 +71,11 @@ class Session:
     @property
     def keep_alive_s(self) -> float:
         """How often the camera wants to hear something."""
-        return self._timeout_s / 2
+        return self._timeout_s / 3  # so that one may be lost
 
-    def keep_alive(self) -> None:
+    def keep_alive(self, *, again: bool = False) -> None:
         """Say that we are still there. The answer comes among the messages."""
+        self._again = again
         method = "GET_PARAMETER" if "GET_PARAMETER" in self._methods else "OPTIONS"
         self._send(method, self._url, {})
         self._asked, self._asked_cseq = method, self._cseq
@@ -82,18 +86,27 @@ class Session:
         return self._asked is not None
 
     def heard(self) -> None:
-        """Look at what the camera answered to keep-alives. Raises Refused where the session is gone."""
+        """Look at what the camera answered to keep-alives; what a second try may put right is tried again."""
         messages, self.connection.messages = self.connection.messages, []
         for message in messages:
             if message.cseq not in (self._asked_cseq, None):
                 continue
-            self._asked, method = None, self._asked
-            if message.status == 401 and self._login:
+            if message.status < 200:
+                continue
+            method, self._asked = self._asked, None
+            if message.status < 300:
+                self.forgotten = False
+            elif message.status == 401 and self._login:
                 challenge = best_challenge(message.headers.get("www-authenticate", ()))
                 if challenge:
-                    self._login.asked(challenge)  # the next one will be right
-            elif message.status == 454:
-                raise Refused(454)
+                    self._login.asked(challenge)
+                    if not self._again:
+                        self.keep_alive(again=True)
+            elif message.status == 454 and self._again:
+                self.forgotten = True
+            elif message.status == 454:  # some know sessions in one of them only
+                self._methods = "" if method == "GET_PARAMETER" else "GET_PARAMETER"
+                self.keep_alive(again=True)
             elif message.status >= 400 and method == "GET_PARAMETER":
                 self._methods = ""  # offered, but not served: some do that
 
@@ -112,7 +125,13 @@ class Session:
             wanted = "RTP/AVP;unicast;client_port={}-{}".format(*self.ports.numbers)
         else:
             wanted = "RTP/AVP/TCP;unicast;interleaved=0-1"
-        answered = self._ask("SETUP", track.url, {"Transport": wanted}, deadline_ns)
+        try:
+            answered = self._ask("SETUP", track.url, {"Transport": wanted}, deadline_ns)
+        except Refused as refused:
+            if refused.status != 404 or track.other_url == track.url:
+                raise
+            # RFC 2326 counts from the description's base; these count from the session's own address.
+            answered = self._ask("SETUP", track.other_url, {"Transport": wanted}, deadline_ns)
         told, _, rest = answered.header("session").partition(";")
         if not re.fullmatch(r"[!-:<-~]{1,512}", told.strip()):
             raise Unreadable("SETUP is answered without a session")
@@ -124,6 +143,9 @@ class Session:
         if tcp != (self.ports is None):
             raise Unsupported("the camera sends by another transport than was asked for")
         if self.ports:
+            if match := re.search(r"source\s*=\s*([0-9A-Fa-f.:]{2,45})", agreed):
+                with contextlib.suppress(ValueError):  # a name: it is not looked up for that
+                    self.ports.allow(str(ipaddress.ip_address(match[1])))
             self.ports.punch(_numbers("server_port", agreed, 65_535))
         else:
             self.channels = Channels(*(_numbers("interleaved", agreed, 255) or (0, 1)))
@@ -147,9 +169,12 @@ class Session:
                 raise Redirected(message.status, message.header("location"))
             if message.status != 401:
                 raise Refused(message.status)
-            challenge = best_challenge(message.headers.get("www-authenticate", ()))
+            challenges = message.headers.get("www-authenticate", ())
+            challenge = best_challenge(challenges)
             if self._login is None:
                 raise Refused(401, asked=True)
+            if challenge is None and challenges:
+                raise Unsupported("it asks for the password in a way that is not known here")
             if challenge is None or left == 0 or (left == 1 and not challenge.stale):
                 raise Refused(401)
             self._login.asked(challenge)
@@ -177,7 +202,7 @@ class Session:
                 raise ConnectionResetError
             left_s = (deadline_ns - self._clock.now_ns()) / 1e9
             if left_s <= 0:
-                raise Silent
+                raise Silent(answered=True)
             if self._waiting.wait({connection.fileno(): connection.wants}, left_s):
                 connection.flush()
                 connection.read(on_packet)

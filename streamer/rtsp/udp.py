@@ -12,14 +12,15 @@ BUFFER_BYTES = 4_000_000
 LARGEST_BYTES = 65_536
 TRIES = 50
 # So many datagrams in one go; then whoever wants to stop has a look.
-MOST_AT_ONCE = 4000
+MOST_AT_ONCE = 1000
 
 
 class Ports:
-    """Two ports; only what comes from the camera's address is taken. Raises OSError."""
+    """Two ports; what comes from the camera, or from where it says it sends, is taken. Raises OSError."""
 
     def __init__(self, family: int, here: str, peer: str) -> None:
         self._peer = peer
+        self._senders = {peer}
         self._buffer = bytearray(LARGEST_BYTES)
         self._view = memoryview(self._buffer)
         self.rtp, self.rtcp = _pair(family, here)
@@ -38,6 +39,10 @@ class Ports:
             self._send(self.rtp, b"\x80\x00" + bytes(10), server[0])
             self.report(b"\x80\xc9\x00\x01" + bytes(4))
 
+    def allow(self, sender: str) -> None:
+        """Take packets from this address, too: the camera said that it sends from there."""
+        self._senders.add(sender)
+
     def report(self, data: bytes) -> None:
         if self._server:
             self._send(self.rtcp, data, self._server[1])
@@ -55,7 +60,7 @@ class Ports:
                 return
             except ConnectionRefusedError:  # an answer to our own packets, by ICMP
                 continue
-            if sender[0] == self._peer:
+            if sender[0] in self._senders:
                 yield self._view[:count]
 
     def close(self) -> None:

@@ -33,7 +33,7 @@ class Assembly:
 
     A unit ends with the marker, or with the next time stamp. Of a broken unit the parts that came whole
     are handed on, never a part of a part. `sets` are parameter sets from the session description: they go
-    before the first keyframe that has none of its own.
+    before the first keyframe; its own follow and count.
     """
 
     def __init__(self, packing: Packing, sets: Sequence[bytes]) -> None:
@@ -52,7 +52,7 @@ class Assembly:
         self._fragment: int | None = None  # where the unit begins that comes in parts
         self._broken = False
         self._lost_before, self._loss_to_come = self._loss_to_come, False
-        self._picture = self._key = self._has_sets = False
+        self._picture = self._key = False
         self._recovery: int | None = None
         self._over = False  # larger than what is allowed
 
@@ -71,6 +71,8 @@ class Assembly:
         self._arrived_ns = now_ns
         if len(payload) > self._packing.header_bytes:
             self._take(payload)
+        if marker:
+            self._end_fragment()
         if marker and self._picture and self._marked:
             self._finish(done)
             self._done_stamp = stamp
@@ -86,7 +88,9 @@ class Assembly:
 
     def _gap(self) -> None:
         """Packets are missing: of the unit under way, of the next one, or whole units between them."""
-        self._broken |= bool(self._data)
+        # Before the picture there are only parameter sets, that we have, and messages. Where its beginning
+        # is lost, its next part tells.
+        self._broken |= self._picture
         self._drop_fragment()
         self._loss_to_come = True
 
@@ -95,6 +99,15 @@ class Assembly:
             del self._data[self._fragment :]
             self._fragment = None
             self._broken = True
+
+    def _end_fragment(self) -> None:
+        """No part is missing, and nothing more of it comes: some never say that a part is the last one."""
+        start, self._fragment = self._fragment, None
+        if start is None or self._packing.picture(self._data[start + len(START)]):
+            return
+        nal = bytes(self._data[start + len(START) :])
+        del self._data[start:]
+        self._take_unit(nal)
 
     def _take(self, payload: bytes | memoryview) -> None:
         packing = self._packing
@@ -109,12 +122,14 @@ class Assembly:
         if kind == packing.fragment:
             self._take_part(payload)
             return
-        self._drop_fragment()
+        self._end_fragment()
         if kind == packing.aggregate:
             at, end = packing.header_bytes, len(payload)
             while at + 2 <= end:
                 size = payload[at] << 8 | payload[at + 1]
                 at += 2
+                if size == 0 and not any(payload[at:]):  # padding
+                    return
                 if size <= packing.header_bytes or at + size > end:
                     self._broken = True
                     return
@@ -124,9 +139,13 @@ class Assembly:
             self._take_unit(payload)
 
     def _take_unit(self, nal: bytes | memoryview) -> None:
-        if self._note(nal, 0, len(nal)):
-            self._data += START
-            self._data += nal
+        """Some cameras send parameter sets and picture as one, with start codes (H.264, B.1) between them."""
+        parts = [nal] if self._packing.picture(nal[0]) else bytes(nal).split(START[1:])
+        for number, part in enumerate(parts, 1):
+            one = part if number == len(parts) else bytes(part).rstrip(b"\0")
+            if len(one) >= self._packing.header_bytes and self._note(one, 0, len(one)):
+                self._data += START
+                self._data += one
 
     def _take_part(self, payload: bytes | memoryview) -> None:
         packing = self._packing
@@ -136,7 +155,7 @@ class Assembly:
             return
         bits = payload[head]
         if bits & 0x80:
-            self._drop_fragment()
+            self._end_fragment()
             nal = packing.header(payload) + bytes(payload[head + 1 : head + 3])
             self._fragment = len(self._data)
             if not self._note(nal, 0, len(nal)):
@@ -153,7 +172,7 @@ class Assembly:
             return
         self._data += payload[head + 1 :]
         if bits & 0x40:
-            self._fragment = None
+            self._end_fragment()
 
     def _note(self, nal: bytes | memoryview, start: int, end: int) -> bool:
         """Remember what a unit means; False where there is no room for it."""
@@ -166,8 +185,6 @@ class Assembly:
                 self._without_beginning()
             self._picture = True
             self._key |= unit.key
-        elif unit.sets:
-            self._has_sets = True
         elif unit.recovery is not None:
             self._recovery = unit.recovery
         return True
@@ -184,16 +201,16 @@ class Assembly:
             # Parameter sets with a time stamp of their own belong to what follows.
             # Where the picture was lost, its parameter sets still count, and its messages do not.
             self._loss_to_come |= self._broken
-            recovery = None if self._broken else self._recovery
-            had_sets, lost_before = self._has_sets, self._lost_before
+            recovery = None if self._loss_to_come else self._recovery
+            lost_before = self._lost_before
             self._begin(self._data if len(self._data) < MOST_AHEAD_BYTES else bytearray())
-            self._has_sets, self._recovery = had_sets, recovery
+            self._recovery = recovery
             self._lost_before |= lost_before
             return
         self._unread = -MOST_EVER
         keyframe = (self._key or self._recovery is not None) and not self._broken
         if keyframe:
-            if not self._has_sets and self._sets:
+            if self._sets:
                 self._data = bytearray(self._sets) + self._data
             self._sets = b""
         assert self._stamp is not None

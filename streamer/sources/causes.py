@@ -50,6 +50,17 @@ def stopped(address: Address) -> SourceError:
     return SourceError(Cause.ENDED, f"{address.redacted}: stopped while connecting")
 
 
+def unsendable(address: Address) -> SourceError:
+    """User name or password cannot stand in a request."""
+    what = "user name or password has control characters (%00 to %1F, %7F), which no request may hold"
+    return SourceError(Cause.AUTH, f"{address.redacted}: {what}")
+
+
+def not_by_us(error: SourceError, why: str) -> SourceError:
+    """FFmpeg cannot read it either; `why` we did not is the better hint."""
+    return SourceError(error.cause, f"{error} (not read by ourselves: {why})")
+
+
 def no_picture(address: Address, limit_s: float, lost: int) -> SourceError:
     """Packets come, and no picture of them. `lost` packets never came."""
     what = f"data comes, but no keyframe that can be decoded for {limit_s:g} s"

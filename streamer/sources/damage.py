@@ -46,8 +46,11 @@ class Damage:
             self._clean_from = None
         elif recovery == 0:
             self._heal(pts)
-        else:
-            self._recovering = recovery
+        else:  # one that comes before the last has ended adds nothing to it
+            left = recovery if self._recovering is None else self._recovering - 1
+            self._recovering = min(left, recovery)
+            if self._recovering <= 0:
+                self._heal(pts)
 
     def _heal(self, pts: int | None) -> None:
         self._leaning, self._recovering = False, None

@@ -4,6 +4,7 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 import av
+from av.codec.context import Flags
 from av.packet import Packet
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
@@ -44,6 +45,11 @@ class Decoding:
         self._first_ts: int | None = None
         self._tried: set[str] = set()
         self._newest = Known(0, False)
+        # Such a decoder says of all that leans on a loss that it is corrupt. Where the loss is known that is
+        # no news, and of a picture that is shown late it says nothing of the next group, which may be whole.
+        self._hands_out_all = isinstance(decoder, VideoCodecContext) and bool(
+            decoder.flags & Flags.output_corrupt
+        )
         # Where there is no stream, times are the caller's.
         base = (isinstance(decoder, VideoStream) and decoder.time_base) or Fraction(1, av.time_base)
         self._ns_per_tick = base.numerator * 1_000_000_000, base.denominator
@@ -96,7 +102,8 @@ class Decoding:
         self._try(DecodedPicture(frame, turns), frame.format.name)
         picture = DecodedPicture(frame, turns)
         known = self.known(frame)
-        if frame.is_corrupt:  # the decoder made something up; what comes next leans on it
+        # The decoder made something up, and what comes next leans on it.
+        if frame.is_corrupt and not (known.damaged and self._hands_out_all):
             self.damage.lost()
         damaged = known.damaged or frame.is_corrupt
         return Captured(picture, known.captured_ns, pts_ns, known.source_ns, known.keyframe, damaged=damaged)

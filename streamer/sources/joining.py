@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import av
-from av.codec.context import ThreadType
+from av.codec.context import Flags, ThreadType
 from av.video.codeccontext import VideoCodecContext
 
 from streamer.contracts import Captured
-from streamer.rtsp.playing import Arrival
+from streamer.rtsp.timing import Arrival
 from streamer.sources import limits
 from streamer.sources.address import Address
 from streamer.sources.decoding import Decoding, Known
@@ -80,4 +80,7 @@ def _decoder(codec: str) -> VideoCodecContext:
     decoder.thread_type, decoder.thread_count = ThreadType.SLICE, 1
     decoder.options = {"max_pixels": str(limits.MAX_PIXELS)}
     decoder.copy_opaque = True
+    if codec == "hevc":
+        # Else FFmpeg withholds all that leans on a loss; we mark it. For H.264 it hands it out by itself.
+        decoder.flags |= Flags.output_corrupt
     return decoder

@@ -12,7 +12,8 @@ from streamer.rtsp.doubt import Doubt
 from streamer.rtsp.failures import Refused, Silent, Stopped, Unreadable, Unsupported
 from streamer.rtsp.opening import Route, open_camera
 from streamer.rtsp.place import parse_place
-from streamer.rtsp.playing import Arrival, Playing
+from streamer.rtsp.playing import Playing
+from streamer.rtsp.timing import Arrival
 from streamer.rtsp.waiting import Waiting
 from streamer.sources import causes
 from streamer.sources.address import Address
@@ -21,10 +22,12 @@ from streamer.sources.network import NO_PICTURE_LIMIT_S, NetworkSource
 
 _log = logging.getLogger("freshframe")
 
-# Until it plays, and for one answer. A handshake that an outage cut in two is given up soon; a camera that
-# is slow always gets its time every fourth try.
+# Until it plays, and for one answer. With a camera that has worked before, a handshake that an outage cut in
+# two is given up soon. Servers that start a stream on demand take longer: who says so far only that it is
+# there gets more time, and so does a camera that is slow to connect at every fourth try. Less than the 10 s
+# after which a source is taken to hang.
 OPEN_S, ANSWER_S = 5.0, 2.0
-PATIENT_S, PATIENT_TRY = 10.0, 4
+PATIENT_S, PATIENT_TRY = 9.0, 4
 # A camera that answers and whose datagrams do not come: they are blocked on the way.
 FIRST_DATAGRAM_S = 10.0
 _S = 1_000_000_000
@@ -53,6 +56,7 @@ class RtspSource:
         self._doubt: Doubt | None = None
         self._joining = Joining(address)
         self._silent_tries = 0  # in a row
+        self._slow = True  # it has not played yet, or was silent in the middle of a handshake
         self._picture_ns = 0  # the last picture
         self._ffmpeg: NetworkSource | None = None  # reads instead of us
         self._for_good = False  # … at the next entries, too
@@ -63,8 +67,14 @@ class RtspSource:
         return self._ffmpeg.damaged if self._ffmpeg else self._joining.damaged
 
     def renew(self) -> "RtspSource":
-        """Another source for the same camera, not yet entered."""
-        return RtspSource(self._address, self._transport, self._clock)
+        """Another source for the same camera, not yet entered. It knows what this one has found out."""
+        other = RtspSource(self._address, self._transport, self._clock)
+        other._route = self._route and self._route.copy()
+        other._silent_tries, other._slow = self._silent_tries, self._slow
+        ffmpeg = self._ffmpeg
+        if self._for_good and ffmpeg:
+            other._ffmpeg, other._for_good = ffmpeg.renew(), True
+        return other
 
     def stop(self) -> None:
         """End the iteration, or connecting, at once. From any thread."""
@@ -78,7 +88,13 @@ class RtspSource:
             self._ffmpeg.__enter__()
             return self
         self._waiting.open()
-        failure = self._open()
+        try:
+            failure = self._open()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        if self._playing is None and self._route:
+            self._route.failed()
         if failure is not None:
             self.__exit__(None, None, None)
             try:
@@ -129,38 +145,48 @@ class RtspSource:
         """Connect; what failed, or None where it plays, or where FFmpeg is to read it."""
         tries, self._silent_tries = self._silent_tries + 1, 0
         patient = tries % PATIENT_TRY == 0
-        in_all_s, each_s = (PATIENT_S, PATIENT_S) if patient else (OPEN_S, ANSWER_S)
+        connect_s = PATIENT_S if patient else OPEN_S
+        in_all_s, each_s = (PATIENT_S, PATIENT_S) if patient or self._slow else (OPEN_S, ANSWER_S)
         try:
             self._route = self._route or Route(parse_place(self._address.text))
+            if not self._route.place.sendable:
+                return causes.unsendable(self._address)
             self._playing, route = open_camera(
-                self._route, self._transport, self._waiting, self._clock, in_all_s=in_all_s, each_s=each_s
+                self._route,
+                self._transport,
+                self._waiting,
+                self._clock,
+                connect_s=connect_s,
+                in_all_s=in_all_s,
+                each_s=each_s,
             )
-        except Unsupported as error:
-            return self._leave_it(str(error), for_good=True)
-        except Unreadable as error:
-            return self._leave_it(str(error), for_good=False)
-        except Silent:
+        except (Unsupported, Unreadable) as error:
+            return self._leave_it(str(error), for_good=isinstance(error, Unsupported))
+        except Silent as silent:
             self._silent_tries = tries
-            return causes.silence(self._address, in_all_s if patient else each_s)
+            self._slow |= silent.answered
+            return causes.silence(self._address, each_s if silent.answered else connect_s)
         except Stopped:
             return causes.stopped(self._address)
         except (Refused, OSError) as error:
             return causes.explain_rtsp(error, self._address)
+        self._slow = False
         self._joining.connected(self._playing.track.codec)
         self._silent_tries = tries  # until the first packet comes
         longest_s = NO_PICTURE_LIMIT_S if self._transport == "tcp" else FIRST_DATAGRAM_S
-        self._doubt = Doubt(
-            self._playing, route, self._clock, round(each_s * _S), longest_ns=round(longest_s * _S)
-        )
+        patience_ns = round((PATIENT_S if patient else ANSWER_S) * _S)
+        self._doubt = Doubt(self._playing, route, self._clock, patience_ns, longest_ns=round(longest_s * _S))
         return None
 
     def _leave_it(self, why: str, *, for_good: bool) -> SourceError | None:
         """Let FFmpeg have a try: None where it can read this. What it says is what is to be said."""
+        if self._waiting.stopped:  # nothing ends FFmpeg while it connects
+            return causes.stopped(self._address)
         ffmpeg = NetworkSource(self._address, self._transport, self._clock)
         try:
             ffmpeg.__enter__()
         except SourceError as error:
-            return error
+            return causes.not_by_us(error, why) if for_good else error
         if not self._for_good:
             _log.warning("%s: is read by FFmpeg: %s", self._address.redacted, why)
         self._ffmpeg, self._for_good = ffmpeg, for_good
@@ -179,8 +205,9 @@ class RtspSource:
         """Access units as they come, until the camera says that it is over."""
         self._picture_ns = self._clock.now_ns()
         while True:
-            arrivals, playing.arrivals = playing.arrivals, []
-            for arrival in arrivals:
+            for arrival in playing.take():
+                if self._waiting.stopped:
+                    raise Stopped
                 doubt.picture(arrival.unit.arrived_ns)
                 yield arrival
             if playing.ended:
@@ -191,11 +218,11 @@ class RtspSource:
             playing.read(ready)
             playing.tick()
             doubt.step(ready)
-            if doubt.gave_up_ns is not None and not playing.arrivals:
+            if doubt.gave_up_ns is not None and not playing.waiting:
                 raise self._silence(playing, doubt.gave_up_ns)
             if playing.heard_ns is not None:
                 self._silent_tries = 0
-                if playing.heard_ns - self._picture_ns > NO_PICTURE_LIMIT_S * _S and not playing.arrivals:
+                if playing.heard_ns - self._picture_ns > NO_PICTURE_LIMIT_S * _S and not playing.waiting:
                     raise causes.no_picture(self._address, NO_PICTURE_LIMIT_S, playing.lost)
 
     def _silence(self, playing: Playing, silent_ns: int) -> SourceError:
