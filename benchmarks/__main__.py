@@ -32,7 +32,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description="Performance, each figure beside its peer or its physical limit."
     )
-    parser.add_argument("--full", action="store_true", help="all of P1 to P13, R4, R7, R12; default P1, P2, P6, P8")
+    parser.add_argument("--full", action="store_true", help="P1 to P13, R4, R7, R12; default P1, P2, P6, P8")
     parser.add_argument("--json", type=Path, default=FOLDER / "results", metavar="FOLDER")
     args = parser.parse_args()
     failed = []
