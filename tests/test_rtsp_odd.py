@@ -582,3 +582,25 @@ def test_datagrams_may_come_from_the_address_that_the_camera_names(clip: Clip) -
 
         with Scripted(names, film) as camera, source(camera.url, "udp") as one:
             assert len(list(one)) == count
+
+
+def test_a_flood_that_shows_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures of four bytes, without end and without a pause."""
+    monkeypatch.setattr(rtsp, "NO_PICTURE_LIMIT_S", 0.3)
+
+    def floods(sock: socket.socket) -> None:
+        number = 0
+        while True:
+            many = b""
+            for _ in range(500):
+                head = struct.pack("!BBHII", 0x80, 0xE0, number & 0xFFFF, 3000 * number & 0xFFFFFFFF, 7)
+                many += interleaved(head + b"\x65\x88\x80\x10")
+                number += 1
+            sock.sendall(many)
+
+    with (
+        Scripted(plays=floods) as camera,
+        pytest.raises(SourceError, match="no keyframe that can be decoded"),
+        source(camera.url) as one,
+    ):
+        list(one)

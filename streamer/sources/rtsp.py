@@ -24,8 +24,8 @@ _log = logging.getLogger("freshframe")
 
 # Until it plays, and for one answer. With a camera that has worked before, a handshake that an outage cut in
 # two is given up soon. Servers that start a stream on demand take longer: who says so far only that it is
-# there gets more time, and so does a camera that is slow to connect at every fourth try. Less than the 10 s
-# after which a source is taken to hang.
+# there gets more time, and so does a camera that is slow to connect at every fourth try. Far less than
+# the 30 s after which a source that connects is taken to hang.
 OPEN_S, ANSWER_S = 5.0, 2.0
 PATIENT_S, PATIENT_TRY = 9.0, 4
 # A camera that answers and whose datagrams do not come: they are blocked on the way.
@@ -212,6 +212,9 @@ class RtspSource:
                 yield arrival
             if playing.ended:
                 return
+            # After what has come was worked off: a flood that shows nothing never ends by itself.
+            if playing.heard_ns is not None and playing.heard_ns - self._picture_ns > NO_PICTURE_LIMIT_S * _S:
+                raise causes.no_picture(self._address, NO_PICTURE_LIMIT_S, playing.lost)
             now_ns = self._clock.now_ns()
             wait_s = (min(playing.due_ns, doubt.due_ns) - now_ns) / _S
             ready = self._waiting.wait(playing.watched | doubt.watched, wait_s)
@@ -222,8 +225,6 @@ class RtspSource:
                 raise self._silence(playing, doubt.gave_up_ns)
             if playing.heard_ns is not None:
                 self._silent_tries = 0
-                if playing.heard_ns - self._picture_ns > NO_PICTURE_LIMIT_S * _S and not playing.waiting:
-                    raise causes.no_picture(self._address, NO_PICTURE_LIMIT_S, playing.lost)
 
     def _silence(self, playing: Playing, silent_ns: int) -> SourceError:
         if playing.heard_ns is None and playing.session.ports and not playing.session.asked:
