@@ -15,8 +15,9 @@ setup: .venv/.installed
 demo: setup
 	@$(BIN)/freshframe demo
 
+# The slow ones are `make soak`'s.
 test: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m 'not slow'
 
 check: setup
 	$(BIN)/ruff format --check .
@@ -31,8 +32,9 @@ bench-full: setup
 	@$(BIN)/freshframe models pull yolo26n
 	$(BIN)/python -m benchmarks --full
 
-# Ten minutes; `make soak HOURS=8` for what only a night can show.
+# The slow tests, then ten minutes; `make soak HOURS=8` for what only a night can show.
 soak: setup
+	$(BIN)/python -m pytest -m slow
 	$(BIN)/python -m benchmarks.soak --minutes $(if $(HOURS),$$(($(HOURS) * 60)),10) --json .bench/results/soak.json
 
 clean:

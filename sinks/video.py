@@ -71,8 +71,8 @@ class AnnotatedVideo:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Finish every file, also where one cannot be. A film that is still broken off is a failure too."""
-        failures = [SinkError(broken.why) for broken in self._broken.values()]
+        """Finish every file, also where one cannot be. Where all films are broken off it has failed."""
+        failures = [] if self._films else [SinkError(broken.why) for broken in self._broken.values()]
         for film in self._films.values():
             try:
                 film.close()

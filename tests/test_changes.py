@@ -203,6 +203,7 @@ class Changing:
         raise SourceError(Cause.NETWORK, "cut off")
 
 
+@pytest.mark.slow
 def test_a_thousand_sizes_live_and_over_reconnects() -> None:
     """The newest frame wins and gates shut frames out; what is left has its own shape and epoch."""
     gates: dict[str, list[Gate]] = {"free": [], "motion": [Motion()], "beat": [Beat(100.0, "detect_fps")]}
@@ -325,6 +326,7 @@ def test_a_decoder_whose_stream_changes(tmp_path: Path) -> None:
     assert [shown[n] for n in range(0, len(shown), 4)] == wanted
 
 
+@pytest.mark.slow
 def test_real_cameras_that_are_reconfigured(tmp_path: Path) -> None:
     """Sizes from the next keyframe on, connections cut off in between, everything written down."""
     wanted = [(64, 48), (320, 240), (48, 64), (160, 120)]

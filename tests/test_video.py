@@ -156,8 +156,7 @@ def test_two_cameras_do_not_go_into_one_file(tmp_path: Path) -> None:
     video.write(result(0))
     with pytest.raises(Unwritten, match=r"both gate and yard: write \{camera\}"):
         video.write(result(0, "yard"))
-    with pytest.raises(SinkError, match="both gate and yard"):
-        video.__exit__(None, None, None)
+    video.__exit__(None, None, None)
     assert len(read(tmp_path / "a.mp4")) == 1
 
 
@@ -254,6 +253,5 @@ def test_where_the_next_film_cannot_be_begun_the_others_are_finished(tmp_path: P
     video.write(result(0))
     with pytest.raises(Unwritten, match=r"yard\.mp4 cannot be written"):
         video.write(result(0, "yard"))
-    with pytest.raises(SinkError, match=r"yard\.mp4 cannot be written"):
-        video.__exit__(None, None, None)
+    video.__exit__(None, None, None)  # said and counted when it happened; the sink has not failed
     assert len(read(tmp_path / "gate.mp4")) == 1

@@ -87,6 +87,9 @@ def program() -> NoReturn:
             with suppress(OSError, ValueError):
                 stream.flush()
         os._exit(status)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # While the interpreter ends it takes back handlers that are Python's; this one stays.
+        signal.signal(number, signal.SIG_IGN)
     sys.exit(status)
 
 

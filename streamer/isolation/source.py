@@ -14,7 +14,7 @@ from streamer.isolation.connection import Connection, lines_allowed
 from streamer.isolation.deaths import Deaths
 from streamer.isolation.messages import Job, encode
 from streamer.isolation.process import Process
-from streamer.isolation.starting import leave, provide, start
+from streamer.isolation.starting import enter, leave, provide, start
 from streamer.sources import open_source
 from streamer.sources.address import Address
 
@@ -52,7 +52,8 @@ class Isolated:
         self._lines = lines_allowed()
         self._deaths = Deaths()
         self._unstopped: weakref.finalize[..., Isolated] | None = None
-        weakref.finalize(self, leave, id(self)).atexit = False
+        self._unleft = weakref.finalize(self, leave, id(self))
+        self._unleft.atexit = False
 
     @property
     def pid(self) -> int | None:
@@ -131,7 +132,7 @@ class Isolated:
             process.hang_up()
         if unread:
             self._end()
-        leave(id(self))
+        self._unleft()
 
     def renew(self) -> "Isolated":
         """Another one for the same place; this one is stopped, its process killed."""
@@ -140,8 +141,10 @@ class Isolated:
             process = self._process
         if process is not None:
             process.kill()
+        other = Isolated(self._address, self._transport, live=self._live)
+        enter(id(other))  # before this one leaves: the spare is for it
         self.stop()
-        return Isolated(self._address, self._transport, live=self._live)
+        return other
 
     # ---- the process
 

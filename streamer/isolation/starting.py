@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from streamer.isolation.process import Process
 
 _thread = ThreadPoolExecutor(1, thread_name_prefix="isolation")
-_lock = threading.Lock()  # over the two below
+_lock = threading.RLock()  # over the two below; a collection in the middle of it may end with `leave`
 _users: set[int] = set()
 _spare: Future[Process] | None = None
 
@@ -31,6 +31,12 @@ def start(user: int) -> Process:
             return process
         process.end()
     return _thread.submit(Process).result()
+
+
+def enter(user: int) -> None:
+    """It may soon want a child, until it says `leave`."""
+    with _lock:
+        _users.add(user)
 
 
 def provide() -> None:
