@@ -38,7 +38,7 @@ from streamer.contracts import Source
 from streamer.fakecam import FakeCam
 from streamer.isolation import Isolated
 from streamer.isolation.segment import SLOTS, Reading, reserve
-from streamer.sources import open_source, parse_address
+from streamer.sources import SourceOptions, open_source, parse_address
 from streamer.watermark import read
 
 FRAMES, WARM = 60, 5
@@ -100,11 +100,11 @@ def watched(make: Callable[[Path], Source], path: Path, look: bool) -> Mapping[s
 
 
 def in_thread(path: Path) -> Source:
-    return open_source(parse_address(str(path)), live=True)
+    return open_source(parse_address(str(path)), SourceOptions(live=True))
 
 
 def in_process(path: Path) -> Source:
-    return Isolated(parse_address(str(path)), live=True)
+    return Isolated(parse_address(str(path)), SourceOptions(live=True))
 
 
 class Eye:

@@ -19,7 +19,7 @@ from benchmarks.cameras import cameras
 from benchmarks.clips import clip
 from benchmarks.report import Report, arguments, finish, verdict
 from benchmarks.rounds import Figures, interleaved
-from streamer.sources import open_source, parse_address
+from streamer.sources import SourceOptions, open_source, parse_address
 from streamer.watermark import Mark, read
 
 FPS = 30
@@ -31,7 +31,7 @@ def run(path: Path, transport: str) -> Figures:
     """One connection."""
     rows = []
     with cameras([path]) as served:
-        with open_source(parse_address(served.urls[0]), transport=transport) as source:
+        with open_source(parse_address(served.urls[0]), SourceOptions(transport=transport)) as source:
             for captured in source:
                 decoded_ns = time.monotonic_ns()
                 mark = read(captured.picture.bgr()).mark

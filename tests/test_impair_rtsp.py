@@ -21,7 +21,7 @@ from streamer.impair.link import Link
 from streamer.impair.rtsp import NotRtsp, Splitter
 from streamer.impair.target import Target
 from streamer.impair.track import Track
-from streamer.sources import demuxing, open_source, parse_address
+from streamer.sources import SourceOptions, demuxing, open_source, parse_address
 from tests.conftest import missing
 from tests.running import ROOT, freshframe
 from tests.test_fakecam import Client, sequence, write_clip
@@ -96,7 +96,7 @@ def test_a_camera_over_a_perfect_and_a_poor_link(camera: FakeCam, transport: str
         address = parse_address(proxy.url(camera.urls[0]))
         for impairment in (Impairment(), Impairment(delay_s=0.05, jitter_s=0.02, reorder=0.02, uplink=True)):
             proxy.be(impairment)
-            with open_source(address, transport=transport) as source:
+            with open_source(address, SourceOptions(transport=transport)) as source:
                 captured = [one for one, _ in zip(source, range(12), strict=False)]
             assert captured[0].keyframe
             assert captured[0].picture.size == (160, 120)
@@ -116,7 +116,7 @@ def test_passwords_pass(clip: Path, transport: str) -> None:
         login = "rtsp://gate:p%2F%40%20%3A7@"
         url = proxy.url(camera.urls[0].replace("rtsp://", login))
         assert url == f"{login}127.0.0.1:{proxy.port}/cam0"
-        with open_source(parse_address(url), transport=transport) as source:
+        with open_source(parse_address(url), SourceOptions(transport=transport)) as source:
             assert next(iter(source)).picture.size == (160, 120)
 
 
@@ -234,12 +234,15 @@ def quiet(sock: socket.socket) -> None:
 def test_a_reset_is_noticed(camera: FakeCam, transport: str) -> None:
     with Impaired(camera.urls[0]) as proxy:
         address = parse_address(proxy.url(camera.urls[0]))
-        with contextlib.suppress(FreshframeError), open_source(address, transport=transport) as source:
+        with (
+            contextlib.suppress(FreshframeError),
+            open_source(address, SourceOptions(transport=transport)) as source,
+        ):
             for number, _ in enumerate(source):
                 if number == 5:
                     proxy.reset()
         assert number >= 5
-        with open_source(address, transport=transport) as source:
+        with open_source(address, SourceOptions(transport=transport)) as source:
             assert next(iter(source)).keyframe
 
 
@@ -289,7 +292,7 @@ def test_the_commands_in_the_docs_are_those_that_there_are() -> None:
 def test_a_camera_that_nobody_here_wrote(transport: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demuxing, "READ_TIMEOUT_S", 0.5)
     with gst_camera("h264") as url, Impaired(url, Impairment(delay_s=0.02)) as proxy:
-        with open_source(parse_address(proxy.url(url)), transport=transport) as source:
+        with open_source(parse_address(proxy.url(url)), SourceOptions(transport=transport)) as source:
             captured = [one for one, _ in zip(source, range(5), strict=False)]
             proxy.be(Impairment(blackhole=True))
             with pytest.raises(FreshframeError):
@@ -305,7 +308,7 @@ def test_ipv6(clip: Path) -> None:
     with (
         FakeCam([clip], host="::1") as camera,
         Impaired(camera.urls[0], host="::1") as proxy,
-        open_source(parse_address(proxy.url(camera.urls[0])), transport="udp") as source,
+        open_source(parse_address(proxy.url(camera.urls[0])), SourceOptions(transport="udp")) as source,
     ):
         assert next(iter(source)).picture.size == (160, 120)
 

@@ -43,7 +43,7 @@ from streamer.isolation.outbox import Outbox
 from streamer.isolation.process import Process
 from streamer.isolation.segment import reserve
 from streamer.isolation.starting import start
-from streamer.sources import open_source, parse_address
+from streamer.sources import SourceOptions, open_source, parse_address
 from streamer.sources.pattern import Pattern
 from streamer.watermark import read
 from tests.boxes import Keeper, Looker, picture, until
@@ -54,7 +54,7 @@ CAMERA = "synthetic:?size=320x240&fps=100"
 
 
 def isolated(text: str | Path = CAMERA, *, live: bool | None = None) -> Isolated:
-    return Isolated(parse_address(str(text)), live=live)
+    return Isolated(parse_address(str(text)), SourceOptions(live=live))
 
 
 def gone(pid: int | None) -> bool:
@@ -77,10 +77,10 @@ def held() -> tuple[int, int, int, int]:
 def watch(source: Isolated, seen: list[int]) -> None:
     """Each picture of the synthetic camera is the one that it says it is, above and below."""
     for captured in source:
-        reading = read(captured.picture.bgr())
-        assert reading.mark is not None, reading
-        assert reading.mark.frame == round((captured.pts_ns or 0) * 100 / 1e9)
-        seen.append(reading.mark.frame)
+        options = read(captured.picture.bgr())
+        assert options.mark is not None, options
+        assert options.mark.frame == round((captured.pts_ns or 0) * 100 / 1e9)
+        seen.append(options.mark.frame)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -13,7 +13,7 @@ import pytest
 
 from streamer import Camera, Pipeline, Result, State
 from streamer.fakecam import FakeCam
-from streamer.sources import open_source, parse_address
+from streamer.sources import SourceOptions, open_source, parse_address
 from tests.conftest import missing
 from tests.mine import Bright
 from tests.source_clips import make_clip
@@ -59,7 +59,7 @@ def watching(sources: dict[str, str], transport: str = "tcp") -> Iterator[tuple[
     """A running pipeline; at its end its account is checked."""
     pipeline, keep, detector = Pipeline(), Keep(), Bright()
     for name, text in sources.items():
-        source = open_source(parse_address(text), transport=transport)
+        source = open_source(parse_address(text), SourceOptions(transport=transport))
         pipeline.add(Camera(name, source, seed=1), detector)
     pipeline.sink(keep)
     with pipeline:

@@ -33,7 +33,7 @@ from streamer.rtsp.connection import Connection
 from streamer.rtsp.dial import PATIENT_NS, QUICK_NS, Dial
 from streamer.rtsp.place import Place, look_up, parse_place
 from streamer.rtsp.waiting import Waiting
-from streamer.sources import open_source, parse_address, rtsp
+from streamer.sources import SourceOptions, open_source, parse_address, rtsp
 from streamer.sources.network import NetworkSource
 from streamer.sources.rtsp import RtspSource
 
@@ -41,7 +41,7 @@ pytestmark = pytest.mark.timeout(30)
 
 
 def source(url: str, transport: str = "tcp") -> RtspSource:
-    made = open_source(parse_address(url), transport=transport)
+    made = open_source(parse_address(url), SourceOptions(transport=transport))
     assert isinstance(made, RtspSource)
     return made
 

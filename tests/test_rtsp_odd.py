@@ -37,7 +37,7 @@ from streamer.rtsp.session import Channels, Session
 from streamer.rtsp.timing import Arrival
 from streamer.rtsp.units import START
 from streamer.rtsp.waiting import Waiting
-from streamer.sources import rtsp
+from streamer.sources import SourceOptions, rtsp
 from streamer.sources.damage import Damage
 from streamer.sources.network import NetworkSource
 
@@ -435,7 +435,7 @@ def test_a_renewed_source_knows_what_the_old_one_found_out(clip: Clip) -> None:
     with Scripted(answers) as camera:
         one = source(camera.url)
         one._silent_tries, one._slow = 3, False
-        one._for_good, one._ffmpeg = True, NetworkSource(one._address, "tcp", MonotonicClock())
+        one._for_good, one._ffmpeg = True, NetworkSource(one._address, SourceOptions(), MonotonicClock())
         other = one.renew()
         assert (other._silent_tries, other._slow, other._for_good) == (3, False, True)
         assert other._ffmpeg is not one._ffmpeg

@@ -12,7 +12,7 @@ from source_clips import SIZE, failure, make_clip
 
 from streamer.errors import Cause, SourceError
 from streamer.fakecam import FakeCam
-from streamer.sources import open_source, parse_address
+from streamer.sources import SourceOptions, open_source, parse_address
 from streamer.sources.rtsp import RtspSource
 
 
@@ -62,7 +62,7 @@ def camera_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
 def test_a_camera_over_rtsp(camera_clip: Path, transport: str) -> None:
     with FakeCam([camera_clip]) as camera:
-        source = open_source(parse_address(camera.urls[0]), transport=transport)
+        source = open_source(parse_address(camera.urls[0]), SourceOptions(transport=transport))
         assert (source.live, source.ends) == (True, False)
         for _ in range(2):  # each entry is a new connection
             with source:

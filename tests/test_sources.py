@@ -18,7 +18,7 @@ from source_clips import SIZE, failure, make_clip, read
 from streamer.clock import ManualClock
 from streamer.contracts import Captured
 from streamer.errors import Cause, ConfigError, SourceError
-from streamer.sources import open_source, parse_address
+from streamer.sources import SourceOptions, open_source, parse_address
 from streamer.sources.paced import Paced
 from streamer.sources.recording import Recording
 
@@ -255,7 +255,9 @@ def test_a_source_can_be_entered_again(tmp_path: Path) -> None:
 @pytest.mark.timeout(30)
 def test_a_paced_recording_waits_for_each_picture(tmp_path: Path) -> None:
     clock = ManualClock(5_000_000_000)
-    source = open_source(parse_address(str(make_clip(tmp_path / "a.mp4", 6))), live=True, clock=clock)
+    source = open_source(
+        parse_address(str(make_clip(tmp_path / "a.mp4", 6))), SourceOptions(live=True), clock=clock
+    )
     assert (source.live, source.ends) == (True, True)
     captured: list[Captured] = []
 
@@ -279,7 +281,9 @@ def test_a_paced_recording_waits_for_each_picture(tmp_path: Path) -> None:
 @pytest.mark.timeout(30)
 def test_a_paced_recording_can_be_stopped_while_it_waits(tmp_path: Path) -> None:
     clock = ManualClock()
-    source = open_source(parse_address(str(make_clip(tmp_path / "a.mp4", 6))), live=True, clock=clock)
+    source = open_source(
+        parse_address(str(make_clip(tmp_path / "a.mp4", 6))), SourceOptions(live=True), clock=clock
+    )
     assert isinstance(source, Paced)
     count = []
 
@@ -299,6 +303,6 @@ def test_what_cannot_be_opened_at_all() -> None:
     with pytest.raises(ConfigError, match="USB"):
         open_source(parse_address("usb:0"))
     with pytest.raises(ConfigError, match="transport"):
-        open_source(parse_address("rtsp://h/x"), transport="http")
+        open_source(parse_address("rtsp://h/x"), SourceOptions(transport="http"))
     with pytest.raises(ConfigError, match="live"):
-        open_source(parse_address("rtsp://h/x"), live=False)
+        open_source(parse_address("rtsp://h/x"), SourceOptions(live=False))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from streamer.clock import ManualClock
 from streamer.errors import ConfigError
-from streamer.sources import open_source, parse_address
+from streamer.sources import SourceOptions, open_source, parse_address
 from streamer.sources.pattern import Pattern
 from streamer.sources.synthetic import _COLOURS, Scene, SyntheticCamera, SyntheticRecording
 from streamer.watermark import Mark, layout_of, read
@@ -136,4 +136,4 @@ def test_live_keeps_real_time() -> None:
 
 def test_a_synthetic_camera_cannot_wait() -> None:
     with pytest.raises(ConfigError, match="live"):
-        open_source(parse_address("synthetic:"), live=False)
+        open_source(parse_address("synthetic:"), SourceOptions(live=False))

@@ -27,7 +27,7 @@ from benchmarks.progress import tell
 from benchmarks.report import Report, arguments, finish, verdict
 from streamer.fakecam import FakeCam
 from streamer.frame import LazyPicture
-from streamer.sources import open_source, parse_address
+from streamer.sources import SourceOptions, open_source, parse_address
 
 SIZE, FPS, SECONDS = (640, 360), 30, 20
 SHARES = (0.001, 0.01, 0.05)
@@ -59,7 +59,7 @@ class Found:
 
 def ours(url: str) -> Iterator[Seen]:
     """As a camera's loop gets them."""
-    with open_source(parse_address(url), transport="udp") as source:
+    with open_source(parse_address(url), SourceOptions(transport="udp")) as source:
         for captured in source:
             assert isinstance(captured.picture, LazyPicture)
             luma = captured.picture.luma()

@@ -12,7 +12,7 @@ from streamer.contracts import Detector, Source
 from streamer.errors import Cause, SourceError
 from streamer.pipeline import Pipeline
 from streamer.quality.watch import PictureWatch
-from streamer.sources import open_source, parse_address
+from streamer.sources import SourceOptions, open_source, parse_address
 from streamer.stats import CameraStats
 from streamer.status import State
 
@@ -75,11 +75,12 @@ def run_pass(
 
 
 def _source(url: str, scenario: Scenario) -> Source:
+    options = SourceOptions(transport=scenario.transport)
     if scenario.isolation == "process":
         from streamer.isolation import Isolated  # noqa: PLC0415 - only where it is wanted
 
-        return Isolated(parse_address(url), scenario.transport)
-    return open_source(parse_address(url), transport=scenario.transport)
+        return Isolated(parse_address(url), options)
+    return open_source(parse_address(url), options)
 
 
 def _wait_for_all(pipeline: Pipeline) -> None:

@@ -15,6 +15,7 @@ from streamer.gate import Beat, Gate
 from streamer.pipeline import Pipeline
 from streamer.sources import open_source
 from streamer.sources.address import Address, Kind
+from streamer.sources.options import SourceOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,7 @@ class CameraPlan:
     name: str
     address: Address
     model: ModelConfig | DetectorConfig
-    live: bool | None = None  # None: as the source is
-    transport: str = "tcp"
+    options: SourceOptions = SourceOptions()  # noqa: RUF009 - frozen
     isolation: str = "thread"
     max_fps: float | None = None
     detect_fps: float | None = None
@@ -59,8 +59,8 @@ def _source(plan: CameraPlan) -> Source:
     if plan.isolation == "process":
         from streamer.isolation import Isolated  # noqa: PLC0415 - PyAV loads here
 
-        return Isolated(plan.address, plan.transport, live=plan.live)
-    return open_source(plan.address, live=plan.live, transport=plan.transport)
+        return Isolated(plan.address, plan.options)
+    return open_source(plan.address, plan.options)
 
 
 def _pictures(source: Source) -> PictureWatch | None:

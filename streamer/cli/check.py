@@ -42,7 +42,7 @@ def _make_boxes(config: Config, file: Path) -> None:
     problems = []
     for name, camera in config.cameras.items():
         try:
-            open_source(parse_address(camera.source), live=camera.live, transport=camera.transport)
+            open_source(parse_address(camera.source), camera.options)
         except ConfigError as error:
             problems.append(f"{file}: cameras.{name}: {error}")
     models = {"model": config.model}

@@ -9,6 +9,7 @@ from streamer.config.environment import fill_in
 from streamer.errors import ConfigError
 from streamer.sources.address import parse_address
 from streamer.sources.names import unique_names
+from streamer.sources.options import SourceOptions
 
 EXAMPLES = """\
 examples:
@@ -78,8 +79,10 @@ def _run(args: argparse.Namespace) -> int:
             f"--every-frame is for recordings; {live_ones[0]} is live: its old frames are dropped"
         )
     model = model_from_flags(args)
-    live = True if args.live else None
-    cameras = [CameraPlan(name, address, model, live) for name, address in zip(names, addresses, strict=True)]
+    options = SourceOptions(live=True if args.live else None)
+    cameras = [
+        CameraPlan(name, address, model, options) for name, address in zip(names, addresses, strict=True)
+    ]
     return run(assemble(cameras, sinks_from_flags(args)), for_s)
 
 

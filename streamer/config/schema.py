@@ -9,6 +9,7 @@ from streamer.config.model import DetectorConfig, Model, ModelConfig
 from streamer.config.part import Part, beside
 from streamer.config.sink import JsonlConfig, Sink, SinkConfig, VideoConfig
 from streamer.sources.address import ALLOWED, Kind, parse_address
+from streamer.sources.options import SourceOptions
 
 __all__ = ["NAME", "CameraConfig", "Config", "DetectorConfig", "ModelConfig", "SinkConfig"]
 
@@ -49,6 +50,11 @@ class CameraConfig(Part):
         default=None,
         description="true: play a file in real time and drop what is late; null: every frame of it",
     )
+
+    @property
+    def options(self) -> SourceOptions:
+        """How its source is to be read."""
+        return SourceOptions(live=self.live, transport=self.transport)
 
     @model_validator(mode="after")
     def _refuse_to_lose_what_is_wanted(self) -> Self:

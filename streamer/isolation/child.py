@@ -49,7 +49,7 @@ def _work(job: Job, channel: Channel) -> None:
         while channel.receive() is not None:
             try:
                 if source is None:
-                    source = open_source(address, live=job.live, transport=job.transport)
+                    source = open_source(address, job.options)
                     threading.Thread(target=_watch, args=(channel.socket, source, gone), daemon=True).start()
                 last: Failed | Ended = _decode(source, channel)
             except ConnectionError:  # the parent's end is closed: there is nobody to tell

@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 
 from streamer.errors import Cause
 from streamer.sources.limits import MAX_SIDE_PX
+from streamer.sources.options import SourceOptions
 
 LONGEST_BYTES = 64 << 10  # of a message
 LONGEST_TEXT = 2000
@@ -29,7 +30,7 @@ class Job(Struct, frozen=True, tag=True, array_like=True):
     redacted: str
     name: str
     live: bool
-    transport: str
+    options: SourceOptions
 
 
 class Opened(Struct, frozen=True, tag=True, array_like=True):

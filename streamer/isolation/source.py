@@ -17,6 +17,9 @@ from streamer.isolation.process import Process
 from streamer.isolation.starting import enter, leave, provide, start
 from streamer.sources import open_source
 from streamer.sources.address import Address
+from streamer.sources.options import SourceOptions
+
+_AS_IT_IS = SourceOptions()
 
 
 class Isolated:
@@ -33,8 +36,8 @@ class Isolated:
 
     live = True
 
-    def __init__(self, address: Address, transport: str = "tcp", *, live: bool | None = None) -> None:
-        inner = open_source(address, live=live, transport=transport)
+    def __init__(self, address: Address, options: SourceOptions = _AS_IT_IS) -> None:
+        inner = open_source(address, options)
         if not inner.live:
             raise ConfigError(
                 f"{address.redacted}: isolation: process drops what comes too late, and of a recording every "
@@ -42,8 +45,7 @@ class Isolated:
             )
         self.ends = inner.ends
         self._address = address
-        self._transport = transport
-        self._live = live
+        self._options = options
         self._lock = threading.Lock()  # over the three below
         self._process: Process | None = None
         self._entered = False
@@ -141,7 +143,7 @@ class Isolated:
             process = self._process
         if process is not None:
             process.kill()
-        other = Isolated(self._address, self._transport, live=self._live)
+        other = Isolated(self._address, self._options)
         enter(id(other))  # before this one leaves: the spare is for it
         self.stop()
         return other
@@ -181,11 +183,7 @@ class Isolated:
 
     def _job(self) -> Job:
         address = self._address
-        live = self._live_asked()
-        return Job(address.kind, address.text, address.redacted, address.name, live, self._transport)
-
-    def _live_asked(self) -> bool:
-        return self._live if self._live is not None else self._address.live
+        return Job(address.kind, address.text, address.redacted, address.name, address.live, self._options)
 
     # ---- what became of it
 

@@ -1,6 +1,7 @@
 """Where pictures come from.
 
 address.py     what a user may write           names.py        a name for each camera
+options.py     what may be asked of it
 rtsp.py        RTSP, read by ourselves         network.py      HTTP, and RTSP that FFmpeg must read
 joining.py     its access units to pictures    damage.py       which of them lean on what was lost
 recording.py   video files                     pictures.py     folders and globs of pictures
@@ -15,43 +16,38 @@ from streamer.contracts import Source
 from streamer.errors import ConfigError
 from streamer.sources.address import Address, Kind, parse_address
 from streamer.sources.names import unique_names
+from streamer.sources.options import SourceOptions
 from streamer.sources.pattern import parse_pattern
 from streamer.sources.redaction import redact
 
-__all__ = ["Address", "Kind", "open_source", "parse_address", "redact", "unique_names"]
+__all__ = ["Address", "Kind", "SourceOptions", "open_source", "parse_address", "redact", "unique_names"]
 
-TRANSPORTS = ("tcp", "udp")
+_AS_IT_IS = SourceOptions()
 
 
 def open_source(
-    address: Address, *, live: bool | None = None, transport: str = "tcp", clock: Clock | None = None
+    address: Address, options: SourceOptions = _AS_IT_IS, *, clock: Clock | None = None
 ) -> Source:
     """The source for an address; it connects when it is entered.
 
-    `live` None leaves it to the address; True plays a recording in real time. Raises ConfigError for
-    what cannot be: a network camera that waits, a transport that is neither tcp nor udp, USB cameras.
+    Raises ConfigError for what cannot be: a network camera that waits, a live one with a beginning.
     """
-    if transport not in TRANSPORTS:
-        raise ConfigError(f"{address.redacted}: transport {transport!r}; allowed: {', '.join(TRANSPORTS)}")
-    if live is False and address.live:
-        raise ConfigError(
-            f"{address.redacted}: is live, every frame cannot be asked of it; leave --every-frame out"
-        )
+    options.check(address)
     clock = clock or MonotonicClock()
     if address.kind in (Kind.RTSP, Kind.RTSPS):
         from streamer.sources.rtsp import RtspSource  # noqa: PLC0415 - PyAV loads here
 
-        return RtspSource(address, transport, clock)
+        return RtspSource(address, options, clock)
     if address.kind.network:
         from streamer.sources.network import NetworkSource  # noqa: PLC0415 - PyAV loads here
 
-        return NetworkSource(address, transport, clock)
+        return NetworkSource(address, options, clock)
     if address.live and address.kind is Kind.SYNTHETIC:
         from streamer.sources.synthetic import SyntheticCamera  # noqa: PLC0415 - OpenCV loads here
 
         return SyntheticCamera(parse_pattern(address.text), clock)
     recording = _open_recording(address, clock)
-    if not live:
+    if not options.live:
         return recording
     from streamer.sources.paced import Paced  # noqa: PLC0415 - only where it is wanted
 

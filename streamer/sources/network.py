@@ -17,6 +17,7 @@ from streamer.sources import demuxing
 from streamer.sources.address import Address
 from streamer.sources.causes import answered, explain_network, silence
 from streamer.sources.decoding import Decoding
+from streamer.sources.options import SourceOptions
 from streamer.sources.pile import Pile
 
 # Cameras that save bandwidth send a keyframe every 20 s.
@@ -35,9 +36,9 @@ class NetworkSource:
     live = True
     ends = False
 
-    def __init__(self, address: Address, transport: str, clock: Clock) -> None:
+    def __init__(self, address: Address, options: SourceOptions, clock: Clock) -> None:
         self._address = address
-        self._transport = transport
+        self._options = options
         self._clock = clock
         self._opened: tuple[InputContainer, VideoStream] | None = None
         self._decoding: Decoding | None = None
@@ -53,7 +54,7 @@ class NetworkSource:
     def __enter__(self) -> Self:
         started_ns = self._clock.now_ns()
         try:
-            self._opened = demuxing.open_network(self._address, self._transport)
+            self._opened = demuxing.open_network(self._address, self._options.transport)
         except av.FFmpegError as error:
             failure = self._explain(error, started_ns, demuxing.OPEN_TIMEOUT_S)
         else:
@@ -111,7 +112,7 @@ class NetworkSource:
 
     def renew(self) -> "NetworkSource":
         """Another source for the same place, not yet entered."""
-        return NetworkSource(self._address, self._transport, self._clock)
+        return NetworkSource(self._address, self._options, self._clock)
 
     def stop(self) -> None:
         """End the iteration, also while a backlog comes in. From any thread."""

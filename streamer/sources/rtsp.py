@@ -19,6 +19,7 @@ from streamer.sources import causes
 from streamer.sources.address import Address
 from streamer.sources.joining import Joining
 from streamer.sources.network import NO_PICTURE_LIMIT_S, NetworkSource
+from streamer.sources.options import SourceOptions
 
 _log = logging.getLogger("freshframe")
 
@@ -46,9 +47,9 @@ class RtspSource:
     live = True
     ends = False
 
-    def __init__(self, address: Address, transport: str, clock: Clock) -> None:
+    def __init__(self, address: Address, options: SourceOptions, clock: Clock) -> None:
         self._address = address
-        self._transport = transport
+        self._options = options
         self._clock = clock
         self._waiting = Waiting()
         self._route: Route | None = None
@@ -68,7 +69,7 @@ class RtspSource:
 
     def renew(self) -> "RtspSource":
         """Another source for the same camera, not yet entered. It knows what this one has found out."""
-        other = RtspSource(self._address, self._transport, self._clock)
+        other = RtspSource(self._address, self._options, self._clock)
         other._route = self._route and self._route.copy()
         other._silent_tries, other._slow = self._silent_tries, self._slow
         ffmpeg = self._ffmpeg
@@ -153,7 +154,7 @@ class RtspSource:
                 return causes.unsendable(self._address)
             self._playing, route = open_camera(
                 self._route,
-                self._transport,
+                self._options.transport,
                 self._waiting,
                 self._clock,
                 connect_s=connect_s,
@@ -173,7 +174,7 @@ class RtspSource:
         self._slow = False
         self._joining.connected(self._playing.track.codec)
         self._silent_tries = tries  # until the first packet comes
-        longest_s = NO_PICTURE_LIMIT_S if self._transport == "tcp" else FIRST_DATAGRAM_S
+        longest_s = NO_PICTURE_LIMIT_S if self._options.transport == "tcp" else FIRST_DATAGRAM_S
         patience_ns = round((PATIENT_S if patient else ANSWER_S) * _S)
         self._doubt = Doubt(self._playing, route, self._clock, patience_ns, longest_ns=round(longest_s * _S))
         return None
@@ -182,7 +183,7 @@ class RtspSource:
         """Let FFmpeg have a try: None where it can read this. What it says is what is to be said."""
         if self._waiting.stopped:  # nothing ends FFmpeg while it connects
             return causes.stopped(self._address)
-        ffmpeg = NetworkSource(self._address, self._transport, self._clock)
+        ffmpeg = NetworkSource(self._address, self._options, self._clock)
         try:
             ffmpeg.__enter__()
         except SourceError as error:
