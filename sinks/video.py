@@ -47,7 +47,7 @@ class AnnotatedVideo:
             raise ConfigError(f"video {self._path!r}: the file is MP4; end its name in .mp4")
         self._films: dict[str, Film] = {}
         self._last_ns: dict[str, int] = {}
-        self._begun: set[Path] = set()
+        self._parts: dict[Path, int] = {}  # of each film, as it was asked for: the last one begun
         self._broken: dict[str, Broken] = {}
 
     def __enter__(self) -> Self:
@@ -116,26 +116,37 @@ class AnnotatedVideo:
             raise SinkError(
                 f"{self._path} cannot hold both {first} and {frame.camera}: write {CAMERA} into the path"
             )
-        path = self._free(Path(self._path.replace(CAMERA, frame.camera)))
+        wanted = Path(self._path.replace(CAMERA, frame.camera))
+        part, path = self._free(wanted)
         if again:
             _find_room(path.parent)
         film = Film(path, frame.size)
-        self._begun.add(path)
+        self._parts[wanted] = part
         self._films[frame.camera] = film
         return film
 
     def _give_up(self, camera: str) -> None:
         film = self._films.pop(camera, None)
         if film is not None and not film.give_up():
-            self._begun.discard(film.path)  # nothing of it is left: the name is free again
+            self._parts[Path(self._path.replace(CAMERA, camera))] -= 1  # nothing is left: the name is free
 
-    def _free(self, path: Path) -> Path:
-        """The path, or with the first number that is free: gate-2 may be a camera, or a recording."""
-        stem, part = path.stem, 1
-        while path in self._begun or (part > 1 and path.exists()):
+    def _free(self, path: Path) -> tuple[int, Path]:
+        """The next part's number and path, the first that is free: gate-2 may be a camera, or a recording."""
+        part = self._parts.get(path, 0) + 1
+        if part == 1 and not self._begun(path):
+            return part, path  # what an earlier run left there is written over
+        part = max(part, 2)
+        while (free := path.with_stem(f"{path.stem}-{part}")).exists():
             part += 1
-            path = path.with_stem(f"{stem}-{part}")
-        return path
+        return part, free
+
+    def _begun(self, path: Path) -> bool:
+        """Whether another camera's film went on there."""
+        for other, last in self._parts.items():
+            number = path.stem.removeprefix(f"{other.stem}-")
+            if path.parent == other.parent and number.isdecimal() and 2 <= int(number) <= last:
+                return True
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,6 +125,16 @@ def test_a_number_never_takes_another_cameras_file(tmp_path: Path) -> None:
     assert counts == {"gate.mp4": 1, "gate-2.mp4": 2, "gate-3.mp4": 1}
 
 
+def test_a_camera_that_comes_late_writes_over_no_other_cameras_film(tmp_path: Path) -> None:
+    with AnnotatedVideo(tmp_path / "{camera}.mp4") as video:
+        video.write(result(0))
+        video.write(result(1, size=(128, 96)))  # gate-2.mp4
+        video.write(result(2, size=(96, 96)))  # gate-3.mp4
+        video.write(result(3, "gate-2"))
+    counts = {path.name: len(read(path)) for path in tmp_path.iterdir()}
+    assert counts == {"gate.mp4": 1, "gate-2.mp4": 1, "gate-3.mp4": 1, "gate-2-2.mp4": 1}
+
+
 def test_the_camera_may_be_a_folder(tmp_path: Path) -> None:
     with AnnotatedVideo(tmp_path / "{camera}" / "film.mp4") as video:
         assert not list(tmp_path.iterdir())
