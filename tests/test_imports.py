@@ -99,7 +99,23 @@ def test_import_streamer_is_light() -> None:
     loaded = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert not set(HEAVY) & set(loaded.stdout.split())
+    assert not {*HEAVY, "numpy"} & set(loaded.stdout.split())
+
+
+def test_streamers_names_are_found_where_type_checkers_find_them() -> None:
+    import streamer  # noqa: PLC0415 - the subject of the test
+
+    tree = ast.parse(Path(streamer.__file__).read_text(encoding="utf-8"))
+    said = {
+        alias.name: node.module
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("streamer.")
+        for alias in node.names
+    }
+    assert said == {name: f"streamer.{home}" for name, home in streamer._HOME_OF.items()}
+    assert sorted(said) == list(streamer.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'Pipelin'"):
+        _ = streamer.Pipelin
 
 
 def test_streamers_names_are_all_there() -> None:

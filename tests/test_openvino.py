@@ -24,7 +24,7 @@ from detectors.yolo.devices import choose
 from detectors.yolo.int8 import quantize
 from detectors.yolo.int8.accuracy import Dataset
 from detectors.yolo.weights import _sweep
-from streamer.cli import main
+from streamer.cli.commands import main
 from streamer.errors import ConfigError, DetectorError
 
 pytestmark = pytest.mark.timeout(100)

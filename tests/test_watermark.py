@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from streamer import wire
-from streamer.cli import main
+from streamer.cli.commands import main
 from streamer.errors import ConfigError
 from streamer.sources import open_source, parse_address
 from streamer.sources.synthetic import Scene

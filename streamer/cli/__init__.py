@@ -1,40 +1,20 @@
 """The command line: reads what the user wrote, wires the boxes, runs, and says how it went.
 
-It imports neither detectors nor sinks: what it wires it finds by "module:Class", like anybody's.
+It imports neither detectors nor sinks: what it wires it finds by "module:Class", like anybody's. Here is only
+how the process begins and ends: nothing else may be loaded before signals are in good hands.
 """
 
-import argparse
-import importlib
 import os
 import signal
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Sequence
 from contextlib import suppress
-from importlib.metadata import version
 from types import FrameType
 from typing import NoReturn
 
-from streamer.cli.console import say
-from streamer.errors import FreshframeError
-
-COMMANDS = (
-    "detect",
-    "run",
-    "check",
-    "listen",
-    "models",
-    "fakecam",
-    "watermark",
-    "impair",
-    "bench",
-    "demo",
-    "chaos",
-)
 TOGETHER_S = 0.3  # who ends a group of processes often signals its members one by one too
-ANSWERING = ("bench", "chaos", "watermark")  # interrupted before they have said anything they have failed
 
 
 class Interrupt:
@@ -67,6 +47,8 @@ def program() -> NoReturn:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, interrupt)
         _open_streams()
+        from streamer.cli.commands import main  # noqa: PLC0415 - interrupted while it loads, too
+
         status = main()
     except KeyboardInterrupt:  # before or after everything
         status = 1
@@ -93,32 +75,6 @@ def program() -> NoReturn:
     sys.exit(status)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status."""
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    args = argparse.Namespace()
-    try:
-        args = _parser(arguments).parse_args(arguments)
-        status: int = args.run(args)
-    except FreshframeError as error:
-        say(str(error))
-        return 2
-    except KeyboardInterrupt:
-        # What runs until it is stopped has done its work; what was to give an answer has not.
-        if "interrupted" in args or ("run" not in args and arguments[:1] and arguments[0] in ANSWERING):
-            say(f"interrupted: {getattr(args, 'interrupted', 'nothing was done')}")
-            return 1
-        return 0
-    except BrokenPipeError:
-        # Whoever read our output has gone (`| head`); Python would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:  # a full disk behind stdout
-        say(f"the output cannot be written: {(error.strerror or str(error)).lower()}")
-        return 1
-    return status
-
-
 def _open_streams() -> None:
     """A stream that the shell closed (`>&-`) must be none that a sink opens next.
 
@@ -137,18 +93,3 @@ def _open_streams() -> None:
         sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - for good
     if sys.stderr is None:
         sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 - for good
-
-
-def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
-    """All commands by name; only the one that is asked for is imported, for a quick start."""
-    parser = argparse.ArgumentParser(
-        prog="freshframe",
-        description="Real-time video stream analyzer: what you act on is fresh, and it is true.",
-    )
-    if arguments[:1] == ["--version"]:
-        parser.add_argument("--version", action="version", version=f"freshframe {version('freshframe')}")
-    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
-    asked = [name for name in COMMANDS if name in arguments[:1]]
-    for name in asked or COMMANDS:
-        importlib.import_module(f"streamer.cli.{name}").add_parser(subparsers)
-    return parser

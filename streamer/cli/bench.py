@@ -14,10 +14,10 @@ import numpy as np
 from rich.console import Console
 
 from streamer.camera import Camera
-from streamer.cli.assemble import detector_for
 from streamer.cli.child import cameras
 from streamer.cli.console import say
 from streamer.cli.flags import add_network_flags, model_from_flags
+from streamer.cli.networks import detector_for
 from streamer.config.model import ModelConfig
 from streamer.errors import ConfigError
 from streamer.fakecam.film import film
@@ -35,9 +35,9 @@ MOST_CAMERAS = 64
 
 EXAMPLES = """\
 examples:
-  freshframe bench                                 720p30 cameras, YOLO26n, each looked at 5 times a second
+  freshframe bench                            720p30, looked at 5 times a second
   freshframe bench --model best.pt --imgsz 960 --trust-weights
-  freshframe bench --clip gate.mp4 --fps 10        with what your own camera sends
+  freshframe bench --clip gate.mp4 --fps 10    with what your own camera sends
 """
 
 
@@ -47,7 +47,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "bench",
         help="measure how many cameras this machine carries",
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--clip", type=Path, metavar="FILE", help="what each camera sends; default 720p30 shapes"

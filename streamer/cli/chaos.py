@@ -13,6 +13,13 @@ from streamer.errors import ConfigError, SourceError
 
 PAPER = 130  # columns, where stdout is no terminal
 
+EXAMPLES = """\
+example:
+  freshframe chaos configs/chaos/outages.yaml --json measured.json
+
+docs/chaos.md describes scenarios; configs/chaos has some.
+"""
+
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `chaos` to the command line."""
@@ -22,7 +29,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         description="Plays a scenario of failures with test cameras and the real pipeline, beside a run "
         "without them. The status is 0 if every camera came back and nothing was passed off as something "
         "else, otherwise 1.",
-        epilog="docs/chaos.md describes scenarios; configs/chaos has some.",
+        epilog=EXAMPLES,
     )
     parser.add_argument("scenario", metavar="SCENARIO.yaml")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write everything measured there")
@@ -31,7 +38,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def _run(args: argparse.Namespace) -> int:
     from streamer.chaos import read_scenario, try_out  # noqa: PLC0415 - encoder and decoder load here
-    from streamer.cli.assemble import detector_for  # noqa: PLC0415
+    from streamer.cli.networks import detector_for  # noqa: PLC0415
     from streamer.cli.trial_table import plain, show  # noqa: PLC0415
     from streamer.config.model import DetectorConfig  # noqa: PLC0415
 

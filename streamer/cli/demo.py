@@ -11,9 +11,10 @@ from pathlib import Path
 
 from streamer.assets import fetch, find
 from streamer.assets.display import shown
-from streamer.cli.assemble import CameraPlan, assemble
+from streamer.cli.assemble import assemble
 from streamer.cli.child import cameras, running
 from streamer.cli.console import say
+from streamer.cli.plan import CameraPlan
 from streamer.cli.session import run
 from streamer.config.model import ModelConfig
 from streamer.config.sink import JsonlConfig, VideoConfig, ZmqConfig
@@ -27,10 +28,15 @@ SHOWN_EVERY = 61  # one message in so many is shown; odd, so that both cameras c
 
 _log = logging.getLogger("freshframe")
 
+EXAMPLES = """\
+example:
+  freshframe demo --out seen         the videos are in the folder `seen` then
+"""
+
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `demo` to the command line."""
-    parser = subparsers.add_parser("demo", help="watch two live cameras made of a real clip")
+    parser = subparsers.add_parser("demo", help="watch two live cameras made of a real clip", epilog=EXAMPLES)
     parser.add_argument(
         "--out", type=Path, default=Path("demo-out"), metavar="FOLDER", help="default %(default)s"
     )

@@ -8,10 +8,20 @@ from streamer.cli.console import say
 from streamer.errors import ConfigError, SinkError
 from streamer.fakecam import serve
 
+EXAMPLES = """\
+examples:
+  freshframe fakecam gate.mp4 yard.mp4    rtsp://127.0.0.1:8554/cam0, …/cam1
+  freshframe fakecam gate.mp4 --user me --password-env PASSWORD
+  freshframe fakecam gate.mp4 --control 8555
+  echo cam0 hang | nc 127.0.0.1 8555          while it runs
+"""
+
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `fakecam` to the command line."""
-    parser = subparsers.add_parser("fakecam", help="play clips as RTSP cameras, to try things out")
+    parser = subparsers.add_parser(
+        "fakecam", help="play clips as RTSP cameras, to try things out", epilog=EXAMPLES
+    )
     add = parser.add_argument
     add("clip", nargs="+", metavar="CLIP", help="served as /cam0, /cam1… in real time, over and over")
     add("--host", default="127.0.0.1", help="address to listen on; default %(default)s")

@@ -13,10 +13,19 @@ from streamer.serving.listening import LOOPBACK
 
 _METAVARS: dict[Callable[[str], Any], str] = {seconds_of: "MS", share_of: "SHARE", rate_of: "BITS"}
 
+EXAMPLES = """\
+examples:
+  freshframe impair rtsp://127.0.0.1:8554/cam0 --delay 50 --loss 0.01
+  freshframe impair rtsp://192.0.2.10/stream2 --rate 2M --control 8557
+  echo rate 500k | nc 127.0.0.1 8557          while it runs
+"""
+
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `impair` to the command line."""
-    parser = subparsers.add_parser("impair", help="lead a camera over a bad network, to try things out")
+    parser = subparsers.add_parser(
+        "impair", help="lead a camera over a bad network, to try things out", epilog=EXAMPLES
+    )
     add = parser.add_argument
     add("server", metavar="SERVER", help="rtsp://HOST:PORT/PATH, HOST:PORT (the same), tcp://… or udp://…")
     add("--listen", default=f"{LOOPBACK}:0", metavar="HOST:PORT", help="default %(default)s: any free port")

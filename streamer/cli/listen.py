@@ -19,13 +19,19 @@ from streamer.sources.names import check_name
 LONGEST = 400  # characters of what is said of one camera: whoever publishes may send anything
 HINT_AFTER_S = 10.0  # a publisher that starts for the first time makes its model ready before
 
+EXAMPLES = """\
+examples:
+  freshframe listen tcp://127.0.0.1:5555       what is seen, a line each
+  freshframe listen tcp://127.0.0.1:5555 --camera gate --json --count 10
+"""
+
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `listen` to the command line."""
     parser = subparsers.add_parser(
         "listen",
         help="show what a publisher says",
-        epilog="With keys: --server-key KEY, and FRESHFRAME_SECRET_KEY in the environment",
+        epilog=EXAMPLES,
     )
     add = parser.add_argument
     add("endpoint", metavar="ENDPOINT", help="as in tcp://127.0.0.1:5555")
@@ -33,7 +39,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     add("--json", action="store_true", help="one JSON message a line, detections only")
     add("--count", metavar="N", help="end after so many messages of detections")
     add("--for", dest="for_s", metavar="SECONDS", help="end after this time")
-    add("--server-key", metavar="KEY", help="the publisher's public key")
+    add(
+        "--server-key",
+        metavar="KEY",
+        help="the publisher's public key; FRESHFRAME_SECRET_KEY in the environment is this side's",
+    )
     parser.set_defaults(run=_run)
 
 

@@ -13,10 +13,21 @@ from streamer.errors import AssetError, DetectorError, FreshframeError
 
 QUANTIZE = "detectors.yolo.int8.quantize"  # imported when it is asked for: it is a detector's business
 
+EXAMPLES = """\
+examples:
+  freshframe models list
+  freshframe models pull yolo26n         fetch it, once; nothing else does
+  freshframe models path yolo26n         where it lies
+"""
+QUANTIZE_EXAMPLES = """\
+example:
+  freshframe models quantize yolo26n --frames gate.mp4 --dataset instances.json
+"""
+
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `models`; each of its commands puts a function into `args.run` that gives the exit status."""
-    parser = subparsers.add_parser("models", help="models and clips that can be fetched")
+    parser = subparsers.add_parser("models", help="models and clips that can be fetched", epilog=EXAMPLES)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     command = commands.add_parser("list", help="show what there is")
@@ -36,6 +47,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="make a faster int8 network for --engine openvino-int8",
         description="Calibrates on --frames, compares average precision on --dataset, and keeps the int8 "
         "network only where it loses next to nothing.",
+        epilog=QUANTIZE_EXAMPLES,
     )
     command.add_argument("name", metavar="NAME|PATH")
     command.add_argument(

@@ -17,6 +17,14 @@ from streamer.wire import read_jsonl
 
 _COUNTS = ("frames", "unreadable", "torn", "duplicates", "backwards", "skipped", "mixed up", "never sent")
 
+EXAMPLES = """\
+examples:
+  freshframe watermark found.jsonl --log sent.jsonl      and how old were they?
+  freshframe watermark found.mp4
+
+docs/instrument.md tells how to test an installation with it.
+"""
+
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `watermark` to the command line."""
@@ -24,7 +32,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "watermark",
         help="read which frames messages, videos and pictures show, and how old they were",
         description="Reads what `freshframe fakecam --watermark` and `synthetic:` painted into pictures.",
-        epilog="docs/instrument.md tells how to test an installation with it.",
+        epilog=EXAMPLES,
     )
     add = parser.add_argument
     add(
