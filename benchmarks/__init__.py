@@ -20,5 +20,6 @@
     motion       what `detect: on_motion` and `detect_fps` save, and what they miss
     gpu.run      P1, P2, P3, P8 on a CUDA device (docs/gpu.md)
 
-What is measured where: rounds.py (A B B A), report.py (tables, JSON), clips.py (what is looked at).
+What all of them have: rounds.py (A B B A), report.py (arguments, tables, JSON), clips.py (what is looked at),
+alone.py (one frame with nothing beside it), environment.py (weights, peers), processes.py (/proc, ports).
 """

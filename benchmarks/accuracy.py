@@ -10,9 +10,9 @@ import os
 import sys
 from pathlib import Path
 
+from benchmarks.environment import weights_of
 from benchmarks.report import Report, arguments, finish, verdict
 from detectors.yolo import Yolo
-from streamer import assets
 
 TESTS = Path(__file__).parents[1] / "tests"
 MODEL = "yolo26n"
@@ -28,10 +28,7 @@ def main() -> None:
     data = Path(os.environ.get("FRESHFRAME_DATA", TESTS.parents[1] / "shared" / "data"))
     if not (data / "datasets" / "coco-mini").is_dir():
         sys.exit(f"there is no datasets/coco-mini in {data}; name the folder by FRESHFRAME_DATA")
-    asset = assets.find(MODEL)
-    weights = assets.cached(asset)
-    if weights is None:
-        raise assets.missing(asset)
+    weights = weights_of(MODEL)
     images = reference.pictures(data)
     pixels = list(images.values())
     labels = list(reference.ultralytics().YOLO(str(weights)).names.values())

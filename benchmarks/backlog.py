@@ -84,8 +84,7 @@ def figures(ages: Curve) -> Figures:
 
 
 def main() -> None:
-    parser = arguments(__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser = arguments(__doc__, rounds=3)
     parser.add_argument("--plot", type=Path, default=FOLDER / "backlog.png")
     args = parser.parse_args()
     path = clip(seconds=60, seed=0)

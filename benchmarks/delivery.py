@@ -8,7 +8,6 @@ decoding, preparing and inferring one frame, measured alone just before. One cam
 network takes alone, then several that bring that much together.
 """
 
-import socket
 import subprocess
 import sys
 import time
@@ -17,14 +16,14 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.alone import costs_ms
 from benchmarks.cameras import cameras
 from benchmarks.clips import clip
+from benchmarks.processes import free_port
 from benchmarks.report import Report, arguments, finish, verdict
 from benchmarks.rounds import ROUNDS, Figures, Spread
 from detectors.yolo import Yolo
 from sinks.subscriber import Subscriber
-from streamer import Frame, Quality, View
-from streamer.sources import open_source, parse_address
 
 SECONDS = 8.0
 WARM_UP = 20  # messages of each camera
@@ -33,23 +32,13 @@ LOAD = 0.8
 
 def alone_ms(model: str, path: Path) -> Figures:
     """Decoding, preparing and inferring one frame after the other, nothing beside it."""
-    costs = []
-    with Yolo(model) as yolo, open_source(parse_address(str(path))) as source:
-        frames = iter(source)
-        for _ in range(150):
-            started = time.perf_counter()
-            captured = next(frames, None)
-            if captured is None:
-                break
-            frame = Frame("alone", 0, 0, 0, 0, 0, None, False, Quality.FINE, captured.picture)
-            yolo.infer(yolo.prepare([View(frame)]))
-            costs.append((time.perf_counter() - started) * 1e3)
-    return {"p50": float(np.percentile(costs[20:], 50)), "p99": float(np.percentile(costs[20:], 99))}
+    p50, p99 = np.percentile(costs_ms(Yolo(model), path, 150)[:, 1], (50, 99))
+    return {"p50": float(p50), "p99": float(p99)}
 
 
 def delivered(model: str, clips: Sequence[Path]) -> Figures:
     """Ages at the subscriber, ms."""
-    endpoint = f"tcp://127.0.0.1:{_free_port()}"
+    endpoint = f"tcp://127.0.0.1:{free_port()}"
     with cameras(clips) as served:
         command = [sys.executable, "-m", "streamer", "detect", *served.urls, "--model", model]
         command += ["--zmq", endpoint, "--for", str(SECONDS + 4)]
@@ -86,18 +75,10 @@ def ages(address: str, count: int, process: "subprocess.Popen[bytes]") -> Figure
     }
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def main() -> None:
-    parser = arguments(__doc__)
+    parser = arguments(__doc__, rounds=ROUNDS)
     parser.add_argument("--model", default="yolo26n")
     parser.add_argument("--cameras", type=int, default=4, help="how many share the load in the second part")
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
     args = parser.parse_args()
     probe = alone_ms(args.model, clip(seconds=30))
     fps = max(1, int(LOAD * 1000 / probe["p50"]))

@@ -1,4 +1,4 @@
-"""The peers' own environments: what their users would install, at the versions that we pin."""
+"""Weights, and the peers' own environments: what their users would install, at the versions that we pin."""
 
 import hashlib
 import subprocess
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks.progress import tell
 from benchmarks.report import FOLDER
+from streamer import assets
 
 CONSTRAINTS = Path("constraints.txt")
 TIMEOUT_S = 900
@@ -50,6 +51,15 @@ def exported(python: str, weights: Path, kind: str) -> Path:
         copy.write_bytes(weights.read_bytes())
         _run([python, "-W", "ignore", "-c", EXPORT, str(copy), str(target), kind], "no export")
     return target
+
+
+def weights_of(model: str) -> Path:
+    """A catalogue model's file, in the cache. Raises what `assets.missing` says where it is not there."""
+    asset = assets.find(model)
+    path = assets.cached(asset)
+    if path is None:
+        raise assets.missing(asset)
+    return path
 
 
 def _run(command: Sequence[object], what: str) -> None:

@@ -11,20 +11,18 @@ plus decoding and preparing measured alone (99th percentile, same machine, just 
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.alone import costs_ms
 from benchmarks.cameras import cameras
 from benchmarks.clips import clip
 from benchmarks.progress import tell
 from benchmarks.report import Report, arguments, finish, verdict
 from detectors.yolo import Yolo
-from streamer import Frame, Quality, View
-from streamer.sources import open_source, parse_address
 from streamer.wire import DetectionsMessage, read_jsonl
 
 WARM_UP_S = 5.0  # connecting and loading the model are not what is measured
@@ -33,19 +31,7 @@ CASES = ("1x30", "4x15", "8x30")
 
 def alone_ms(path: Path) -> float:
     """99th percentile of decoding and preparing one frame with nothing beside it, ms."""
-    costs = []
-    with Yolo() as yolo, open_source(parse_address(str(path))) as source:
-        frames = iter(source)
-        for _ in range(170):
-            started = time.perf_counter()
-            captured = next(frames, None)
-            if captured is None:
-                break
-            frame = Frame("alone", 0, 0, 0, 0, 0, None, False, Quality.FINE, captured.picture)
-            batch = yolo.prepare([View(frame)])
-            costs.append((time.perf_counter() - started) * 1e3)
-            yolo.infer(batch)  # gives the memory back, as it does in the pipeline
-    return float(np.percentile(costs[20:], 99))
+    return float(np.percentile(costs_ms(Yolo(), path, 170)[:, 0], 99))
 
 
 def watch(path: Path, count: int, seconds: float) -> Sequence[DetectionsMessage]:
@@ -130,7 +116,6 @@ def main() -> None:
             verdict(f"{name}: duplicates and gaps unexplained", lies, "≤", 0, "", 0),
             verdict(f"{name}: Jain", one["jain"], "≥", 0.99, "", 4),
         ]
-    tell("")
     finish(
         Report(
             "P6",

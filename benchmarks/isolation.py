@@ -229,10 +229,9 @@ def handed_over(looks: int, seed: int) -> Counter[str]:
 
 
 def main() -> None:
-    parser = arguments(__doc__)
+    parser = arguments(__doc__, seed=1)
     parser.add_argument("--handovers", type=int, default=1_000_000)
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     path = clip(seconds=10)
     found = interleaved(

@@ -78,9 +78,8 @@ def live(model: str, count: int) -> Mapping[str, float]:
 
 
 def main() -> None:
-    parser = arguments(__doc__)
+    parser = arguments(__doc__, rounds=3)
     parser.add_argument("--model", default="yolo26n")
-    parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
     found = interleaved(
         {

@@ -23,10 +23,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.environment import weights_of
 from benchmarks.progress import tell
 from benchmarks.report import Report, arguments, finish, verdict
 from detectors.yolo import Yolo
-from streamer import Detections, Frame, Picture, Quality, View, assets
+from streamer import Detections, Frame, Picture, Quality, View
 from streamer.gate import Beat, Gate
 from streamer.motion import Motion
 from streamer.sources import open_source, parse_address
@@ -228,9 +229,7 @@ def main() -> None:
     args = parser.parse_args()
     if not (DATA / "videos").is_dir():
         sys.exit(f"there are no videos in {DATA}; name the folder by FRESHFRAME_DATA")
-    weights = assets.cached(assets.find(MODEL))
-    if weights is None:
-        raise assets.missing(assets.find(MODEL))
+    weights = weights_of(MODEL)
     rows, verdicts, figures = [], [], {}
     with Yolo(weights, engine="onnx", device="cpu") as detector:
         for name in args.only or SCENES:

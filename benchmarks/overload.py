@@ -18,10 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.alone import frame_of
 from benchmarks.plots import plot
 from benchmarks.report import FOLDER, Report, arguments, finish, verdict
 from detectors.oracle import Oracle
-from streamer import Camera, Captured, Frame, Pipeline, Quality, Result, View
+from streamer import Camera, Pipeline, Result, View
 from streamer.sources import open_source, parse_address
 from streamer.watermark import read
 
@@ -67,15 +68,11 @@ def alone_ms(batch: int) -> float:
     with Oracle() as oracle, open_source(address) as source:
         pictures = iter(source)
         for _ in range(100):
-            views = [View(_frame(next(pictures))) for _ in range(batch)]
+            views = [View(frame_of(next(pictures))) for _ in range(batch)]
             started = time.perf_counter()
             oracle.prepare(views)
             costs.append((time.perf_counter() - started) * 1e3)
     return float(np.percentile(costs, 99))
-
-
-def _frame(captured: Captured) -> Frame:
-    return Frame("alone", 0, 0, 0, 0, 0, None, False, Quality.FINE, captured.picture)
 
 
 def run(cameras: int, factor: float, seconds: float) -> Mapping[str, float]:

@@ -23,10 +23,9 @@ import numpy as np
 
 from benchmarks.cameras import cameras
 from benchmarks.clips import clip
-from benchmarks.environment import Missing, exported, python_with
+from benchmarks.environment import Missing, exported, python_with, weights_of
 from benchmarks.report import Report, arguments, finish, verdict
 from benchmarks.rounds import ROUNDS, Figures, Spread, interleaved, ratio
-from streamer import assets
 from streamer.watermark import Mark
 from streamer.watermark.sent import SentTimes
 
@@ -69,10 +68,7 @@ class Contender:
 
 def contenders(everything: bool) -> tuple[dict[str, Contender], list[str]]:
     """By name, and what is missing and why."""
-    asset = assets.find(MODEL)
-    weights = assets.cached(asset)
-    if weights is None:
-        raise assets.missing(asset)
+    weights = weights_of(MODEL)
     found = {"Freshframe": Contender("ours", sys.executable, weights)}
     left_out = []
     try:
@@ -158,11 +154,10 @@ def ages(results: Sequence[tuple[int, int, int]], sent: SentTimes, count: int) -
 
 
 def main() -> None:
-    parser = arguments(__doc__)
+    parser = arguments(__doc__, rounds=ROUNDS)
     parser.add_argument(
         "--all", action="store_true", help="also VidGear, Roboflow inference, a static export"
     )
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
     args = parser.parse_args()
     clips = [clip(seconds=60, seed=number) for number in range(4)]
     programs, left_out = contenders(args.all)

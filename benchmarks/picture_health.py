@@ -265,10 +265,7 @@ def summed(runs: Sequence[dict[str, float | None]], name: str) -> dict[str, floa
 
 
 def main() -> None:
-    parser = arguments(__doc__)
-    parser.add_argument("--quick", action="store_true", help="minutes of each kind, and fewer photographs")
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
+    args = arguments(__doc__, quick="minutes of each kind, and fewer photographs", seed=0).parse_args()
     if not (DATA / "videos").is_dir():
         sys.exit(f"there are no videos in {DATA}; name the folder by FRESHFRAME_DATA")
     cv2.setNumThreads(1)

@@ -16,6 +16,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.progress import tell
 from benchmarks.rounds import Spread
 
 FOLDER = Path(".bench")  # clips, peers' environments, results; git ignores it
@@ -65,15 +66,27 @@ class Report:
         path.write_text(json.dumps(document, indent=2, default=_plain, ensure_ascii=False) + "\n", "utf-8")
 
 
-def arguments(doc: str | None) -> argparse.ArgumentParser:
-    """A parser with what every benchmark takes."""
+def arguments(
+    doc: str | None, *, quick: str = "", seed: int | None = None, rounds: int | None = None
+) -> argparse.ArgumentParser:
+    """A parser with what every benchmark takes, and with what several do.
+
+    `quick`: what it asks less of. `seed`, `rounds`: the default. Left out: it takes no such thing.
+    """
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there as well")
+    if quick:
+        parser.add_argument("--quick", action="store_true", help=quick)
+    if seed is not None:
+        parser.add_argument("--seed", type=int, default=seed)
+    if rounds is not None:
+        parser.add_argument("--rounds", type=int, default=rounds, help="default %(default)s")
     return parser
 
 
 def finish(report: Report, args: argparse.Namespace) -> None:
     """Show a report, and write it where that was asked for."""
+    tell("")
     report.show()
     if args.json:
         report.write(args.json)

@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.clips import clip
+from benchmarks.environment import weights_of
 from benchmarks.report import Report, arguments, finish, verdict
 from benchmarks.rounds import interleaved, ratio
-from streamer import assets
 
 GOAL_S, GOAL_IMPORT_MS = 2.0, 150.0
 
@@ -62,9 +62,7 @@ def main() -> None:
     parser.add_argument("--model", default="yolo26n")
     args = parser.parse_args()
     path: Path = clip(seconds=10)
-    weights = assets.cached(assets.find(args.model))
-    if weights is None:
-        raise assets.missing(assets.find(args.model))
+    weights = weights_of(args.model)
     python = sys.executable
     found = interleaved(
         {

@@ -2,13 +2,13 @@
 
 import json
 import signal
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from boxes import until
-from running import freshframe, started
 
 from streamer.chaos import Fault, read_scenario
 from streamer.chaos.processes import BadNetwork, TestCamera
@@ -17,6 +17,8 @@ from streamer.chaos.words import pictures
 from streamer.errors import ConfigError, SourceError
 from streamer.fakecam.film import film
 from streamer.sources.pattern import Pattern
+from tests.boxes import until
+from tests.running import freshframe, started
 
 Write = Callable[[str], Path]
 
@@ -316,14 +318,20 @@ def test_a_camera_that_stays_away_is_named_and_the_status_says_so(write: Write) 
     assert "not back" in done.stdout
 
 
-@pytest.mark.timeout(60)
-def test_ctrl_c_ends_it_and_all_that_it_started(write: Write) -> None:
+@contextmanager
+def trial(write: Write) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    """A trial in the first half of its control run, and the processes that it has started."""
     faults = "- {at: 1, camera: cam0, network: blackhole, for: 5}\n"
     with started("chaos", write(SMALL.format(for_s=30) + faults)) as process:
         assert process.stderr is not None
         while "first half" not in (line := process.stderr.readline()):
             assert line, "it ended too early"
-        children = _children(process.pid)
+        yield process, _children(process.pid)
+
+
+@pytest.mark.timeout(60)
+def test_ctrl_c_ends_it_and_all_that_it_started(write: Write) -> None:
+    with trial(write) as (process, children):
         assert len(children) == 2  # the camera, the network
         process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=20)
@@ -335,12 +343,7 @@ def test_ctrl_c_ends_it_and_all_that_it_started(write: Write) -> None:
 
 @pytest.mark.timeout(60)
 def test_killed_it_leaves_nobody_behind(write: Write) -> None:
-    faults = "- {at: 1, camera: cam0, network: blackhole, for: 5}\n"
-    with started("chaos", write(SMALL.format(for_s=30) + faults)) as process:
-        assert process.stderr is not None
-        while "first half" not in (line := process.stderr.readline()):
-            assert line, "it ended too early"
-        children = _children(process.pid)
+    with trial(write) as (process, children):
         process.kill()
         until(lambda: not [child for child in children if _runs(child)])
 

@@ -1,11 +1,8 @@
 """What a test camera's faults look like to real clients: PyAV and bare sockets."""
 
-import errno
 import json
 import socket
-import struct
 import time
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,210 +12,121 @@ import pytest
 
 from streamer.errors import ConfigError
 from streamer.fakecam import FakeCam
-from streamer.fakecam.clip import CLOCK_HZ
-from streamer.fakecam.faults import Faults, Stamps
-from streamer.fakecam.pace import Pace
+from streamer.fakecam.faults import Faults
 from streamer.fakecam.recording import load
-from streamer.fakecam.rtp import RtpStream, payloads
-from streamer.fakecam.stamping import SHORTLY
+from streamer.fakecam.rtp import payloads
 from streamer.fakecam.tampering import HEADER_BYTES, Tampering
-from tests.test_fakecam import FPS, QUICK, STEP, Client, eventually, sequence, timestamp, write_clip
+from tests import fakecam_clips
+from tests.boxes import until
+from tests.fakecam_clips import FPS, QUICK, STEP, TCP, UDP
+from tests.rtsp_client import Client, sequence, timestamp
 
 pytestmark = pytest.mark.timeout(30)
-
-TCP, UDP = QUICK | {"rtsp_transport": "tcp"}, QUICK | {"rtsp_transport": "udp"}
-
-
-@pytest.fixture(scope="session")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_clip(tmp_path_factory.mktemp("clips") / "plain.mp4")
+clip, heavy_clip, cam = fakecam_clips.clip, fakecam_clips.heavy_clip, fakecam_clips.cam
 
 
-@pytest.fixture(scope="session")
-def heavy_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pictures of some thirty packets each, which take any bit for noise."""
-    path = tmp_path_factory.mktemp("clips") / "heavy.mp4"
-    return write_clip(path, noise=True, options={"qp": "4"})
-
-
-@pytest.fixture
-def cam(clip: Path) -> Iterator[FakeCam]:
-    with FakeCam([clip]) as cam:
-        yield cam
-
-
-def silent(client: Client, for_s: float = 0.3) -> bool:
-    """Whether nothing comes any more; what was on its way is passed over."""
-    client.socket.settimeout(for_s)
-    try:
-        while client.socket.recv(65536):
-            pass
-    except TimeoutError:
-        return True
-    return False
-
-
-def pictures(client: Client, count: int) -> list[bytes]:
-    """The last packets of so many pictures."""
-    found: list[bytes] = []
-    while len(found) < count:
-        packet = client.rtp()
-        if packet[1] & 0x80:
-            found.append(packet)
-    return found
-
-
-class TestConnections:
-    def test_mute(self, cam: FakeCam) -> None:
-        with Client(cam.urls[0]) as old:
+class TestFaults:
+    def test_hang_keeps_connections_and_says_nothing(self, clip: Path) -> None:
+        with FakeCam([clip]) as cam, Client(cam.urls[0]) as old, Client(cam.urls[0]) as new:
             old.play()
             old.rtp()
-            cam.fault(0, "mute")
-            assert silent(old)
-            for method in ("OPTIONS", "DESCRIBE"):
-                with Client(cam.urls[0]) as new:
-                    new.socket.settimeout(0.3)
-                    with pytest.raises(TimeoutError):
-                        new.ask(method)
+            cam.fault(0, "hang")
+            new.play()
+            old.socket.settimeout(0.3)
+            with pytest.raises(TimeoutError):
+                old.rtp_until_it_ends()
+            new.socket.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                new.socket.recv(1)
             cam.fault(0, "ok")
-            old.socket.settimeout(5)
-            assert old.socket.recv(1) == b"$"
-            with Client(cam.urls[0]) as later:
-                later.play()
-                assert later.rtp()[12] & 31 == 7
+            new.socket.settimeout(5)
+            assert new.rtp()[12] & 31 == 7
 
-    def test_mute_times_a_reader_out(self, cam: FakeCam) -> None:
-        cam.fault(0, "mute")
-        with pytest.raises(av.error.FFmpegError):
-            av.open(cam.urls[0], options=TCP, timeout=(0.5, 0.5))
+    def test_hang_times_a_reader_out(self, clip: Path) -> None:
+        with FakeCam([clip]) as cam:
+            options = QUICK | {"rtsp_transport": "tcp"}
+            with av.open(cam.urls[0], options=options, timeout=(5, 0.3)) as container:
+                packets = container.demux(video=0)
+                next(packets)
+                cam.fault(0, "hang")
+                with pytest.raises(av.error.FFmpegError):
+                    for _ in packets:
+                        pass
 
-    @pytest.mark.parametrize("fault", ["mute", "hang", "trickle"])
-    def test_who_waits_for_a_word_stays_connected(
-        self, clip: Path, monkeypatch: pytest.MonkeyPatch, fault: str
-    ) -> None:
-        monkeypatch.setattr("streamer.fakecam.session.SILENCE_S", 0.4)
-        with FakeCam([clip]) as cam, Client(cam.urls[0]) as client:
-            client.play()
-            cam.fault(0, fault)
-            silent(client, 0.8)
-            client.socket.setblocking(False)
-            client.socket.send(b"x")  # a lower case letter is no request
-            client.socket.settimeout(5)
-            if fault == "hang":
-                assert client.answer()[0] == 400
-            cam.fault(0, "drop")
-
-    def test_reset_is_a_reset_and_drop_is_none(self, clip: Path) -> None:
+    @pytest.mark.parametrize("transport", ["tcp", "udp"])
+    def test_drop_once(self, clip: Path, transport: str) -> None:
         with FakeCam([clip, clip]) as cam, Client(cam.urls[1]) as neighbour:
             neighbour.play()
-            ends = []
-            for fault in ("reset", "drop"):
-                with Client(cam.urls[0]) as client:
-                    client.play()
-                    cam.fault(0, fault)
-                    with pytest.raises((ConnectionError, AssertionError)) as info:
-                        client.rtp_until_it_ends()
-                    ends.append(getattr(info.value, "errno", None))
-                with Client(cam.urls[0]) as again:
-                    again.play()
-                    again.rtp()
-            assert ends == [errno.ECONNRESET, None]
-            pictures(neighbour, 5)
+            options = QUICK | {"rtsp_transport": transport}
+            with av.open(cam.urls[0], options=options, timeout=(5, 5)) as container:
+                packets = container.demux(video=0)
+                next(packets)
+                cam.fault(0, "drop")
+                try:
+                    for _ in packets:
+                        pass
+                except (av.error.FFmpegError, OSError):
+                    pass  # an end or an error, but not for ever
+            with Client(cam.urls[0]) as again:
+                again.play()
+                again.rtp()
+            for _ in range(20):
+                neighbour.rtp()
 
-    def test_deny(self, clip: Path) -> None:
+    def test_refuse(self, clip: Path) -> None:
         with FakeCam([clip, clip]) as cam, Client(cam.urls[0]) as old:
             old.play()
-            cam.fault(0, "deny")
+            cam.fault(0, "refuse")
             with pytest.raises(ConnectionError):
                 old.rtp_until_it_ends()
-            with Client(cam.urls[0]) as new:
-                for method in ("OPTIONS", "DESCRIBE", "SETUP", "RECORD"):
-                    status, headers, _ = new.ask(method, Authorization="Basic YTpi")
-                    assert (status, "Digest" in headers["WWW-Authenticate"]) == (401, True)
-            with pytest.raises(av.error.HTTPUnauthorizedError):
-                av.open(cam.urls[0].replace("//", "//ann:x@"), options=TCP, timeout=(5, 5))
+            with Client(cam.urls[0]) as new, pytest.raises(ConnectionError):
+                new.ask("DESCRIBE")
+            with pytest.raises((av.error.FFmpegError, OSError)):
+                av.open(cam.urls[0], timeout=(5, 5))
             with Client(cam.urls[1]) as neighbour:
                 assert neighbour.ask("DESCRIBE")[0] == 200
             cam.fault(0, "ok")
             with Client(cam.urls[0]) as new:
                 assert new.ask("DESCRIBE")[0] == 200
 
-    def test_deny_knows_no_right_password(self, clip: Path) -> None:
-        with FakeCam([clip], user="ann", password="s3cret") as cam:
-            url = cam.urls[0].replace("//", "//ann:s3cret@")
-            cam.fault(0, "deny")
-            with pytest.raises(av.error.HTTPUnauthorizedError):
-                av.open(url, options=TCP, timeout=(5, 5))
-            cam.fault(0, "ok")
-            with av.open(url, options=TCP, timeout=(5, 5)) as container:
-                next(container.decode(video=0))
+    def test_loss(self, heavy_clip: Path) -> None:
+        with FakeCam([heavy_clip]) as cam, Client(cam.urls[0]) as client:
+            client.play()
+            client.rtp()
+            cam.fault(0, "loss", 0.2)
+            packets = [client.rtp() for _ in range(400)][100:]
+            sent = (sequence(packets[-1]) - sequence(packets[0])) % 65536 + 1
+            assert 1 - len(packets) / sent == pytest.approx(0.2, abs=0.07)
 
-    def test_trickle(self, cam: FakeCam, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("streamer.fakecam.outlet.TRICKLE_S", 0.05)
-        with Client(cam.urls[0]) as old, Client(cam.urls[0]) as new:
-            old.play()
-            old.rtp()
-            cam.fault(0, "trickle")
-            new.socket.sendall(b"OPTIONS " + cam.urls[0].encode() + b" RTSP/1.0\r\nCSeq: 1\r\n\r\n")
-            times = []
-            for _ in range(12):
-                assert len(new.socket.recv(100)) < 3  # 1, or more where this process was late
-                times.append(time.monotonic())
-            assert times[-1] - times[0] > 0.4
-            backlog_bytes = [client.backlog_bytes() for client in cam._server.cameras[0]._audience.clients]
-            assert backlog_bytes[0] <= cam._server.cameras[0].clip.half_second_bytes * 2
-            cam.fault(0, "ok")
-            new.socket.settimeout(1)
-            rest = b""
-            while not rest.endswith(b"\r\n\r\n"):
-                rest += new.socket.recv(100)
-            assert b"Public: OPTIONS" in rest
-            before = old.rtp()
-            for _ in range(20):  # what waited comes whole, and then all is well
-                before, packet = old.rtp(), before
-                assert packet[:2] in (b"\x80\x60", b"\x80\xe0")
+    def test_control_connection(self, clip: Path) -> None:
+        with FakeCam([clip, clip], control_port=0) as cam:
+            assert cam.control_port
+            with socket.create_connection(("127.0.0.1", cam.control_port), timeout=5) as control:
+                lines = control.makefile("rb")
 
-    def test_who_asks_on_and_on_under_trickle_costs_no_memory(
-        self, cam: FakeCam, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr("streamer.fakecam.outlet.MOST_WAITING_BYTES", 1000)
-        cam.fault(0, "trickle")
-        with Client(cam.urls[0]) as client:
-            request = b"OPTIONS " + cam.urls[0].encode() + b" RTSP/1.0\r\nCSeq: 1\r\n\r\n"
-            client.socket.sendall(request * 300)
-            eventually(lambda: bool(cam._server._connections))
-            (connection,) = cam._server._connections
-            eventually(lambda: connection._outlet.backlog_bytes() > 800)
-            client.socket.sendall(request * 300)
-            assert connection._outlet.backlog_bytes() <= 1000
+                def say(line: bytes) -> str:
+                    control.sendall(line + b"\n")
+                    return lines.readline().decode().rstrip("\n")
 
-    @pytest.mark.parametrize("fault", ["mute", "hang", "deny", "garbage", "trickle"])
-    def test_udp_gets_no_picture(self, cam: FakeCam, fault: str) -> None:
-        with Client(cam.urls[0]) as client, socket.socket(type=socket.SOCK_DGRAM) as udp:
-            udp.bind(("127.0.0.1", 0))
-            udp.settimeout(5)
-            port = udp.getsockname()[1]
-            client.ask("SETUP", Transport=f"RTP/AVP;unicast;client_port={port}-{port + 1}")
-            assert client.ask("PLAY")[0] == 200
-            assert udp.recv(2048)[0] == 0x80
-            cam.fault(0, fault)
-            udp.setblocking(False)
-            eventually(lambda: not pending(udp))
-            if fault == "garbage":
-                udp.settimeout(5)
-                assert len({udp.recv(2048)[:2] for _ in range(10)}) > 5
-            else:
-                udp.settimeout(0.3)
-                with pytest.raises(TimeoutError):
-                    udp.recv(2048)
-
-
-def pending(udp: socket.socket) -> bool:
-    try:
-        udp.recv(2048)
-    except BlockingIOError:
-        return False
-    return True
+                assert say(b"cam0 loss 0.05") == "ok"
+                assert cam._server.cameras[0].faults == Faults(loss=0.05)
+                assert say(b"cam1 hang\r") == "ok"
+                assert say(b"cam1 refuse") == "ok"
+                assert cam._server.cameras[1].faults == Faults(hang=True, refuse=True)
+                assert say(b"cam1 ok") == "ok"
+                assert cam._server.cameras[1].faults == Faults()
+                assert say(b"cam2 hang") == "error: 'cam2' is not a camera here: cam0, cam1 are"
+                assert say(b"cam0 fly").startswith("error: 'fly' is not a command: ok, mute, hang, drop, ")
+                assert say(b"cam0 loss 2") == "error: '2' is not a share: it goes from 0 to 1"
+                assert say(b"cam0 loss nan").startswith("error: 'nan' is not a share")
+                assert say(b"cam0 loss").startswith("error: loss takes one number")
+                assert say(b"cam0 hang 3") == "error: hang takes nothing after it, not '3'"
+                for junk in (b"", b"\xff\xfe", b"cam0", b"CAM0 ok", b"-1 ok"):
+                    assert say(junk).startswith("error: ")
+                assert say(b"x" * 5000) == "error: a line has at most 256 bytes"
+                lines.close()
+            with pytest.raises(ConfigError, match="'fly' is not a command"):
+                cam.fault(0, "fly")
 
 
 class TestPackets:
@@ -233,7 +141,7 @@ class TestPackets:
             assert len({packet[:1] for packet in junk}) > 50
             assert np.frombuffer(b"".join(junk), np.uint8).mean() == pytest.approx(127.5, abs=2)
             cam.fault(0, "ok")
-            eventually(lambda: client.rtp()[0] == 0x80)
+            until(lambda: client.rtp()[0] == 0x80)
 
     @pytest.mark.parametrize("options", [TCP, UDP], ids=["tcp", "udp"])
     def test_garbage_is_no_picture_to_pyav(self, cam: FakeCam, options: dict[str, str]) -> None:
@@ -298,130 +206,6 @@ class TestPackets:
             assert "H264/90000" in new.ask("DESCRIBE")[2]
 
 
-class TestTimes:
-    def test_frozen(self, cam: FakeCam) -> None:
-        with Client(cam.urls[0]) as client:
-            client.play()
-            pictures(client, 2)
-            cam.fault(0, "stamps", "frozen")
-            pictures(client, 5)
-            packets = pictures(client, 5)
-            assert len({timestamp(packet) for packet in packets}) == 1
-            cam.fault(0, "ok")
-            pictures(client, 3)
-            a, b = pictures(client, 2)
-            assert (timestamp(b) - timestamp(a)) % 2**32 == STEP
-            assert (timestamp(a) - timestamp(packets[0])) % 2**32 >= 5 * STEP  # true again
-
-    def test_backward(self, cam: FakeCam) -> None:
-        with Client(cam.urls[0]) as client:
-            client.play()
-            cam.fault(0, "stamps", "backward")
-            pictures(client, 3)
-            packets = pictures(client, 5)
-            assert [(timestamp(a) - timestamp(b)) % 2**32 for a, b in pairwise(packets)] == [STEP] * 4
-            assert all((sequence(b) - sequence(a)) % 65536 < 6 for a, b in pairwise(packets))
-
-    def test_wrap_for_who_joins_is_no_jump(self, cam: FakeCam) -> None:
-        cam.fault(0, "stamps", "wrap")
-        for _ in range(2):  # and for the next one once more
-            with Client(cam.urls[0]) as client:
-                info = client.play()["RTP-Info"]
-                said = int(info.partition("rtptime=")[2])
-                packets = [client.rtp()]
-                begun = time.monotonic()
-                while timestamp(packets[-1]) > 2**31 or sequence(packets[-1]) > 2**15:
-                    packets.append(client.rtp())
-                assert 0.5 < time.monotonic() - begun < 2.5
-                assert sequence(packets[0]) == 2**16 - SHORTLY
-                assert 0 <= timestamp(packets[0]) - said <= CLOCK_HZ
-                steps = {(timestamp(b) - timestamp(a)) % 2**32 for a, b in pairwise(packets)}
-                assert steps == {0, STEP}
-                assert {(sequence(b) - sequence(a)) % 65536 for a, b in pairwise(packets)} == {1}
-            eventually(lambda: not cam._server.cameras[0]._audience.clients)
-
-    def test_wrap_goes_unnoticed_by_pyav(self, cam: FakeCam) -> None:
-        cam.fault(0, "stamps", "wrap")
-        with av.open(cam.urls[0], options=TCP, timeout=(5, 5)) as container:
-            times = []
-            for packet in container.demux(video=0):
-                times.append(packet.pts or 0)
-                if len(times) == 2 * FPS:
-                    break
-        assert {b - a for a, b in pairwise(times[1:])} == {STEP}
-
-    def test_wrap_while_somebody_watches_is_a_jump_and_a_report_tells_of_it(self, cam: FakeCam) -> None:
-        with Client(cam.urls[0]) as client:
-            client.play()
-            before = pictures(client, 3)[-1]
-            cam.fault(0, "stamps", "wrap")
-            reports = []
-            while True:
-                channel, packet = client.packet()
-                if channel == 1:
-                    reports.append(packet)
-                    continue
-                if (sequence(packet) - sequence(before)) % 65536 != 1:
-                    break
-                before = packet
-            assert sequence(packet) == 2**16 - SHORTLY
-            assert timestamp(packet) > 2**32 - 2 * CLOCK_HZ
-            lag = timestamp(packet) - int.from_bytes(reports[-1][16:20], "big")
-            assert abs(lag) < CLOCK_HZ
-
-    def test_drift_is_of_all_that_the_camera_counts(self) -> None:
-        now_ns = 0
-        pace = Pace(lambda: now_ns, lambda: 10**18 + now_ns)
-        now_ns = 10**9
-        pace.drift(500)
-        now_ns += 10**9
-        assert pace.ticks() == CLOCK_HZ + CLOCK_HZ * 1.0005
-        assert pace.unix_ns() == 10**18 + now_ns + 500_000
-        assert pace.until_s(pace.ticks() + CLOCK_HZ) == pytest.approx(1 / 1.0005, abs=1e-5)
-        pace.drift(-100_000)
-        assert pace.unix_ns() == 10**18 + now_ns + 500_000  # no step
-        now_ns += 10**9
-        assert pace.ticks() == round(CLOCK_HZ * 2.9005)
-        pace.drift(0)
-        assert pace.ticks() == round(CLOCK_HZ * 2.9005)
-        assert pace.unix_ns() == 10**18 + now_ns  # somebody has set its clock
-
-    def test_drift_in_packets_and_reports(self, cam: FakeCam) -> None:
-        cam.fault(0, "drift", 100_000)
-        with Client(cam.urls[0]) as client:
-            client.play()
-            first, begun = pictures(client, 1)[0], time.monotonic()
-            last = pictures(client, 44)[-1]
-            took_s = time.monotonic() - begun
-            assert timestamp(last) - timestamp(first) & 0xFFFFFFFF == 44 * STEP
-            assert took_s == pytest.approx(44 / FPS / 1.1, abs=0.09)
-            cam.fault(0, "drift", -100_000)
-            reports = []
-            for _ in range(2):
-                while (got := client.packet())[0] == 0:
-                    pass
-                reports.append(struct.unpack("!III", got[1][8:20]))
-                cam.fault(0, "drift", -99_999.9 - len(reports) * 0.01)
-        wall_s = [seconds + fraction / 2**32 for seconds, fraction, _ in reports]
-        assert wall_s[1] - wall_s[0] == pytest.approx((reports[1][2] - reports[0][2]) / CLOCK_HZ, abs=0.002)
-
-    def test_flood(self, clip: Path, tmp_path: Path) -> None:
-        log = tmp_path / "log.jsonl"
-        with FakeCam([clip], log=log) as cam, Client(cam.urls[0]) as client:
-            client.play()
-            pictures(client, 2)
-            cam.fault(0, "flood")
-            pictures(client, 100)
-            packets = pictures(client, 400)
-            cam.fault(0, "ok")
-        took_s = ((timestamp(packets[-1]) - timestamp(packets[0])) % 2**32) / CLOCK_HZ
-        entries = [json.loads(line) for line in log.read_text().splitlines()]
-        sent_ns = [entry["sent_mono_ns"] for entry in entries if entry.get("fault") == "flood"]
-        real_s = (sent_ns[-1] - sent_ns[-400]) / 1e9
-        assert took_s == pytest.approx(0.4, abs=0.25)
-        assert real_s == pytest.approx(took_s, abs=0.25)  # time stamps are real time
-
-
 class TestEveryFault:
     def test_one_camera_s_fault_is_no_other_s(self, clip: Path, tmp_path: Path) -> None:
         log = tmp_path / "log.jsonl"
@@ -443,7 +227,7 @@ class TestEveryFault:
                     except (OSError, AssertionError):
                         pass  # which it is depends on the fault
                 cam.fault(0, "ok")
-            eventually(lambda: (timestamp(neighbour.rtp()) - timestamp(first)) % 2**32 > FPS * STEP)
+            until(lambda: (timestamp(neighbour.rtp()) - timestamp(first)) % 2**32 > FPS * STEP)
         entries = [json.loads(line) for line in log.read_text().splitlines()]
         mine = [entry for entry in entries if entry["camera"] == 1]
         assert [entry["frame"] for entry in mine] == list(range(len(mine)))
@@ -461,14 +245,14 @@ class TestEveryFault:
             for name in ("mute", "hang", "refuse", "deny", "trickle", "garbage"):
                 cam.fault(0, name)
                 lines = len(log.read_text().splitlines())
-                until = camera._ticks + 4 * STEP
-                while camera._ticks < until:
+                ticks = camera._ticks + 4 * STEP
+                while camera._ticks < ticks:
                     time.sleep(0.01)
                 assert len(log.read_text().splitlines()) <= lines + 1, name
                 cam.fault(0, "ok")
             cam.fault(0, "loss", 0.1)
             cam.fault(0, "stamps", "frozen")
-            eventually(lambda: '"fault":"stamps frozen, loss 0.1"}' in log.read_text())
+            until(lambda: '"fault":"stamps frozen, loss 0.1"}' in log.read_text())
 
     @pytest.mark.parametrize(
         ("line", "said"),
@@ -511,14 +295,3 @@ class TestEveryFault:
         cam.fault(0, "ok")
         with av.open(cam.urls[0], options=UDP, timeout=(5, 5)) as container:
             assert next(container.decode(video=0)).width == 160
-
-
-def test_backward_stamps_go_on_from_frozen_ones() -> None:
-    stream = RtpStream("cam0")
-    start = stream.timestamp(0)
-    stream.stamping.be(Stamps.FROZEN, 10 * STEP)
-    assert stream.timestamp(20 * STEP) == stream.timestamp(12 * STEP) == (start + 10 * STEP) % 2**32
-    stream.stamping.be(Stamps.BACKWARD, 20 * STEP)
-    assert stream.timestamp(21 * STEP) == (start + 9 * STEP) % 2**32
-    stream.stamping.be(None, 21 * STEP)
-    assert (stream.timestamp(23 * STEP) - stream.timestamp(22 * STEP)) % 2**32 == STEP

@@ -28,12 +28,13 @@ from streamer.fakecam.reel import Reel, Take
 from streamer.fakecam.studio import KEPT, Studio
 from streamer.watermark import Mark, read
 from streamer.watermark.sent import sent_times
-from tests.test_fakecam import FPS, QUICK, Client, depacketise, eventually
+from tests.boxes import until
+from tests.fakecam_clips import FPS, TCP
+from tests.rtsp_client import Client, depacketise
 
 pytestmark = pytest.mark.timeout(60)
 
 SIZE = 320, 240
-TCP = QUICK | {"rtsp_transport": "tcp"}
 
 Luma = NDArray[np.float32]
 
@@ -220,7 +221,7 @@ class TestWhile:
             socket.create_connection(("127.0.0.1", cam.control_port)) as control,
         ):
             control.sendall(b"cam0 size 1920x1080\n")
-            eventually(lambda: any("fakecam-encoding" in thread.name for thread in threading.enumerate()))
+            until(lambda: any("fakecam-encoding" in thread.name for thread in threading.enumerate()))
             begun = time.monotonic()
         assert time.monotonic() - begun < 2
         assert set(threading.enumerate()) <= before
@@ -241,7 +242,7 @@ class TestWhile:
         log = tmp_path / "log.jsonl"
         with FakeCam([clip, clip], log=log) as cam:
             cam.fault(0, "size", "1280x720")
-            eventually(lambda: '"fault":"size 1280x720"' in log.read_text())
+            until(lambda: '"fault":"size 1280x720"' in log.read_text())
         entries = [json.loads(line) for line in log.read_text().splitlines()]
         mine = [entry["sent_mono_ns"] for entry in entries if entry["camera"] == 1]
         gaps_s = np.diff(mine) / 1e9

@@ -20,8 +20,8 @@ from streamer.watermark.account import account
 from streamer.watermark.sent import sent_times
 from streamer.watermark.sighting import in_messages
 from streamer.wire import read_jsonl
+from tests.fakecam_clips import write_clip
 from tests.running import ROOT, freshframe, started
-from tests.test_fakecam import write_clip
 
 SIZE = 320, 240
 

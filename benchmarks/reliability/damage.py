@@ -134,10 +134,7 @@ def watched(read: Callable[[str], Iterator[Seen]], path: Path, seed: int, for_s:
 
 
 def main() -> None:
-    parser = arguments(__doc__)
-    parser.add_argument("--quick", action="store_true", help="20 s of each instead of two minutes")
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
+    args = arguments(__doc__, quick="20 s of each instead of two minutes", seed=0).parse_args()
     path = clip(SIZE, FPS, SECONDS)
     rows, figures = [], {}
     right = {word: [0, 0, 0] for word in ("loss", "damage")}

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from benchmarks.reliability.rig import POWER_OFF
-from streamer.chaos.scenario import Fault
+from benchmarks.reliability.rig import DECODER_CRASH, POWER_OFF
+from streamer.chaos.scenario import AT_ONCE, Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,10 +14,18 @@ class Kind:
     words: str
     network: bool = False
 
-    def fault(self, at_s: float, cameras: tuple[int, ...], for_s: float | None) -> Fault:
-        return Fault(at_s, cameras, self.words, self.network, for_s)
+    @property
+    def at_once(self) -> bool:
+        """It is over as soon as it is done."""
+        return self.words.split()[0] in AT_ONCE
+
+    def fault(self, at_s: float, cameras: tuple[int, ...], for_s: float) -> Fault:
+        """Of these cameras; so long, where that is up to us."""
+        return Fault(at_s, cameras, self.words, self.network, None if self.at_once else for_s)
 
 
+# Not the camera's failure but ours: what a bug in the decoder's C brings, beside what cameras do.
+CRASH = "decoder crash"
 # A half-open connection stays so for good, but new ones work: how long it lasts is up to who notices.
 HALF_OPEN = "half-open connection"
 
@@ -50,4 +58,5 @@ FAILURES: Mapping[str, Kind] = {
     "1000 fps flood": Kind("flood"),
     "hangs in mid-stream": Kind("hang"),
     "5 % of packets lost": Kind("loss 0.05"),
+    CRASH: Kind(DECODER_CRASH, network=True),
 }

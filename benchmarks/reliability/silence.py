@@ -26,10 +26,7 @@ JITTER = "jitter 200"
 
 
 def main() -> None:
-    parser = arguments(__doc__)
-    parser.add_argument("--quick", action="store_true", help="four cameras, and less jitter")
-    parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
+    args = arguments(__doc__, quick="four cameras, and less jitter", seed=0).parse_args()
     count, jitter_s = (4, 10.0) if args.quick else (10, 120.0)
     rows, verdicts, figures = [], [], {}
     with Rig(count, count, range(count), seed=args.seed) as rig:
@@ -37,8 +34,7 @@ def main() -> None:
             tell(name)
             chance = random.Random(f"{args.seed} {name}")
             faults = [
-                kind.fault(chance.uniform(0, BETWEEN_S), (number,), None if "half" in name else OUTAGE_S)
-                for number in range(count)
+                kind.fault(chance.uniform(0, BETWEEN_S), (number,), OUTAGE_S) for number in range(count)
             ]
             if name == "process killed":  # all of them are in one
                 faults = [kind.fault(chance.uniform(0, BETWEEN_S), tuple(range(count)), OUTAGE_S)]

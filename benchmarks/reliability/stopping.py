@@ -17,12 +17,13 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import zmq
 
+from benchmarks.processes import children, free_port
 from benchmarks.progress import tell
 from benchmarks.reliability.rig import Rig
 from benchmarks.report import Report, arguments, finish, verdict
@@ -72,7 +73,7 @@ def once(case: Case, found: Found) -> None:
     """Start, wait, interrupt, look what is left."""
     networked = range(CAMERAS) if case.network else ()
     with tempfile.TemporaryDirectory() as name, Rig(CAMERAS, CAMERAS, networked) as rig:
-        folder, port = Path(name), _free_port()
+        folder, port = Path(name), free_port()
         out = folder / "out.jsonl"
         steps = rig.steps([Fault(0, tuple(range(CAMERAS)), case.words, case.network)] if case.words else [])
         if case.at_start:
@@ -91,14 +92,14 @@ def once(case: Case, found: Found) -> None:
                 time.sleep(RUNS_S / 2)
             if process.poll() is not None:
                 raise RuntimeError(f"it ended by itself, status {process.returncode}")
-            children = _children(process.pid)
+            below = list(children(process.pid))
             started_s = time.monotonic()
             process.send_signal(signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(WAITS_S)
             found.seconds.append(time.monotonic() - started_s)
             found.statuses.append(-1 if process.poll() is None else process.returncode)
-            found.left += [f"process {pid}" for pid in children if Path(f"/proc/{pid}").exists()]
+            found.left += [f"process {pid}" for pid in below if Path(f"/proc/{pid}").exists()]
             found.left += sorted(_segments() - before)
             found.left += [] if _free(port) else [f"port {port}"]
         if not case.fifo and not _readable(out):
@@ -164,19 +165,6 @@ def _segments() -> set[str]:
     return {path.name for path in SHM.iterdir()} if SHM.is_dir() else set()
 
 
-def _children(pid: int) -> list[int]:
-    tasks = Path(f"/proc/{pid}/task")
-    lists: list[Callable[[], str]] = [(task / "children").read_text for task in tasks.iterdir()]
-    return [int(child) for read in lists for child in read().split()]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def _free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what only lingers is no owner
@@ -197,10 +185,8 @@ def _readable(path: Path) -> bool:
 
 
 def main() -> None:
-    parser = arguments(__doc__)
-    parser.add_argument("--quick", action="store_true", help="three cases, once each")
+    parser = arguments(__doc__, quick="three cases, once each", rounds=ROUNDS)
     parser.add_argument("--case", action="append", choices=CASES, metavar="NAME", help=", ".join(CASES))
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
     args = parser.parse_args()
     rows, verdicts, figures = [], [], {}
     for name in args.case or (QUICK if args.quick else CASES):
@@ -217,7 +203,6 @@ def main() -> None:
             ]
         )
         verdicts.append(verdict(f"{name}: ended after, at most", max(found.seconds), "≤", GOAL_S, " s"))
-    tell("")
     finish(
         Report(
             "R13",

@@ -147,9 +147,8 @@ def judged(what: str, slope: Slope, goal: float, unit: str, digits: int = 2) -> 
 
 
 def main() -> None:
-    parser = arguments(__doc__)
+    parser = arguments(__doc__, seed=1)
     parser.add_argument("--minutes", type=float, default=10.0)
-    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw memory over time, as PNG")
     args = parser.parse_args()
     course = soak(args.minutes, args.seed)

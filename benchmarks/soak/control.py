@@ -3,7 +3,8 @@
 import socket
 from collections import deque
 
-LOOPBACK = "127.0.0.1"
+from benchmarks.processes import LOOPBACK
+
 CONNECT_S = 5.0
 
 

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -11,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.soak.control import LOOPBACK
+from benchmarks.processes import LOOPBACK, free_port
 from benchmarks.soak.small import small_clip
 
 CUT = 12  # cameras that are cut off again and again
@@ -90,12 +89,6 @@ def configuration(urls: Sequence[str], endpoint: str, disk: Path) -> str:
 
 def command(*words: str) -> list[str]:
     return [sys.executable, "-P", "-m", "streamer", *words]
-
-
-def free_port() -> int:
-    with socket.create_server((LOOPBACK, 0)) as found:
-        port: int = found.getsockname()[1]
-        return port
 
 
 @contextmanager

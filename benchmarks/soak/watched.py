@@ -6,7 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-PROC = Path("/proc")
+from benchmarks.processes import PROC, children
+
 SHARED = Path("/dev/shm")
 KIB = 1024
 
@@ -50,11 +51,9 @@ def holding(pid: int) -> Holding:
 
 def _below(pid: int) -> Iterator[int]:
     """Its children, and theirs, zombies included."""
-    for listed in PROC.glob(f"{pid}/task/*/children"):
-        with suppress(OSError):
-            for child in listed.read_text().split():
-                yield int(child)
-                yield from _below(int(child))
+    for child in children(pid):
+        yield child
+        yield from _below(child)
 
 
 def _rollup(pid: int) -> dict[str, int]:
