@@ -12,7 +12,8 @@ After a warm-up (a fifth of the time, at least 30 s) slopes are taken over the l
 blocks of time, by Theil and Sen. Memory is anonymous memory: heaps and stacks, which no other process on
 the machine can move as it moves USS and PSS (libraries that two processes share). No allocator is set or
 told to give memory back: what malloc keeps in its arenas counts as held, as it does for whoever runs it.
-That levels off, which can take more than ten minutes. All growth is laid on the reconnects in the one
+That levels off, which can take more than ten minutes; so what malloc has handed out is counted as well, by a
+sink in the program itself. All growth is laid on the reconnects in the one
 figure and on the time in the other, so each is an upper bound of what it names.
 
 The exit status is 1 where something grows for certain: where even the lower end of the interval is
@@ -35,6 +36,7 @@ import zmq
 from benchmarks.progress import tell
 from benchmarks.report import Report, arguments, finish
 from benchmarks.soak.control import Control
+from benchmarks.soak.inside import handed_out
 from benchmarks.soak.life import Cuts, Mishaps
 from benchmarks.soak.slope import Slope, floors, theil_sen
 from benchmarks.soak.stage import NAMES, Stage, stage
@@ -55,6 +57,7 @@ class Sample:
     at_s: float
     reconnects: int
     held: Holding
+    handed_out_bytes: int | None  # by malloc, where it tells
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,7 @@ def _live(
                 held = holding(things.watched.pid)
             except GoneError as gone:
                 raise RuntimeError(f"{gone}:\n" + things.log.read_text("utf-8", "replace")[-4000:]) from gone
-            samples.append(Sample(now_s, cuts.back, held))
+            samples.append(Sample(now_s, cuts.back, held, handed_out(things.inside)))
             tell(
                 f"{now_s:.0f} of {for_s:.0f} s, {cuts.back} reconnects, {held.anonymous_bytes / MIB:.1f} MiB"
             )
@@ -183,6 +186,9 @@ def told(course: Course, minutes: float, seed: int) -> tuple[Report, bool]:
             certain.append(grows)
 
     held = [sample.held for sample in used]
+    given = [sample.handed_out_bytes / MIB for sample in used if sample.handed_out_bytes is not None]
+    if len(given) == len(used):
+        hourly("handed out by malloc", given, MEMORY_GOAL_MIB_H, "MiB", 1)
     hourly("memory", [one.anonymous_bytes / MIB for one in held], MEMORY_GOAL_MIB_H, "MiB", 1)
     hourly("resident", [one.resident_bytes / MIB for one in held], None, "MiB", 1)
     hourly("memory of its children", [one.children_bytes / MIB for one in held], None, "MiB", 1)

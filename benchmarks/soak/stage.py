@@ -32,6 +32,7 @@ class Stage:
     control_port: int
     endpoint: str
     disk: Path | None  # None where no small disk could be had
+    inside: Path  # what malloc has handed out there
     log: Path
 
 
@@ -55,10 +56,10 @@ def stage(folder: Path) -> Iterator[Stage]:
             raise RuntimeError("the test cameras did not start; `freshframe fakecam` may say why")
         urls = [line[1].decode() for line in ready]
         endpoint = f"tcp://{LOOPBACK}:{free_port()}"
-        small = folder / "disk"
+        small, inside = folder / "disk", folder / "inside.txt"
         small.mkdir()
         config = folder / "cameras.yaml"
-        config.write_text(configuration(urls, endpoint, small), "utf-8")
+        config.write_text(configuration(urls, endpoint, small, inside), "utf-8")
         line = command("run", str(config))
         has_disk = shutil.which("unshare") is not None and _can_mount(small)
         if has_disk:
@@ -66,10 +67,10 @@ def stage(folder: Path) -> Iterator[Stage]:
         said = stack.enter_context(log.open("wb"))
         watched = stack.enter_context(_running(line, stderr=said))
         disk = Path(f"/proc/{watched.pid}/root") / small.resolve().relative_to("/") if has_disk else None
-        yield Stage(watched, port, endpoint, disk, log)
+        yield Stage(watched, port, endpoint, disk, inside, log)
 
 
-def configuration(urls: Sequence[str], endpoint: str, disk: Path) -> str:
+def configuration(urls: Sequence[str], endpoint: str, disk: Path, inside: Path) -> str:
     """JSON, which is YAML: what `freshframe run` is to do."""
     return json.dumps(
         {
@@ -82,6 +83,7 @@ def configuration(urls: Sequence[str], endpoint: str, disk: Path) -> str:
                 {"use": "zmq", "endpoint": endpoint},
                 {"use": "jsonl", "path": str(disk / "out.jsonl")},
                 {"use": "video", "path": str(disk / "{camera}.mp4")},
+                {"use": "benchmarks.soak.inside:Inside", "path": str(inside)},
             ],
         }
     )
