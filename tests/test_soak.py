@@ -1,13 +1,16 @@
 """The soak's own arithmetic: it finds what grows, and says nothing of what does not."""
 
+import ctypes
 import random
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 
 from benchmarks.soak.__main__ import MIB, Course, Sample, told
+from benchmarks.soak.inside import Inside, handed_out
 from benchmarks.soak.slope import floors, theil_sen
 from benchmarks.soak.watched import GoneError, Holding, holding
 
@@ -57,13 +60,18 @@ def test_too_few_points_are_refused() -> None:
         theil_sen([1.0, 2.0, 3.0], [1.0, 2.0, 3.0])
 
 
-def course(memory: Callable[[int], float], descriptors: Callable[[int], int] = lambda second: 40) -> Course:
+def course(
+    memory: Callable[[int], float],
+    descriptors: Callable[[int], int] = lambda second: 40,
+    handed_out: Callable[[int], int | None] = lambda second: None,
+) -> Course:
     """Ten minutes of a process, twenty reconnects a second; memory in bytes by the second."""
     samples: Sequence[Sample] = [
         Sample(
             float(second),
             20 * second,
             Holding(round(memory(second)), 200 * MIB, 0, descriptors(second), 30, 0, 0, 0),
+            handed_out(second),
         )
         for second in range(600)
     ]
@@ -84,6 +92,26 @@ def test_what_grows_for_certain_fails_and_what_is_flat_does_not() -> None:
     report, grows = told(opening, 10, 1)
     assert grows
     assert any(line.startswith("descriptors") and "for certain" in line for line in report.verdicts)
+
+
+def test_a_leak_within_what_malloc_keeps_is_seen_from_inside(tmp_path: Path) -> None:
+    hidden = course(lambda second: 100 * MIB, handed_out=lambda second: 60 * MIB + second * 4000)
+    report, grows = told(hidden, 10, 1)
+    assert grows
+    assert any(line.startswith("handed out") and "for certain" in line for line in report.verdicts)
+    inside = Inside(str(tmp_path / "inside.txt"))
+    assert handed_out(tmp_path / "inside.txt") is None
+    found = []
+    for size in (0, 20):
+        kept = ctypes.create_string_buffer(size * MIB + 1)
+        inside._next_s = 0.0
+        with inside:
+            inside.write(None)  # type: ignore[arg-type] # it only counts that something comes
+        found.append(handed_out(tmp_path / "inside.txt"))
+        del kept
+    assert found[0] is not None
+    assert found[1] is not None
+    assert 19 * MIB < found[1] - found[0] < 22 * MIB
 
 
 def test_what_a_process_holds_is_seen_from_outside() -> None:
