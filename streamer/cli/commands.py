@@ -28,7 +28,7 @@ COMMANDS = (
     "doctor",
     "completion",
 )
-ANSWERING = ("bench", "chaos", "eval", "watermark")  # interrupted before a word, they have failed
+ANSWERING = ("bench", "chaos", "doctor", "eval", "watermark")  # interrupted before a word, they have failed
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,0 +1,291 @@
+"""Which stream is for detection, how a secret stays out of the file, and what the file says."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamer.cli.questions import Unattended
+from streamer.config import read
+from streamer.config.environment import fill_in
+from streamer.doctor.report import Report
+from streamer.errors import Cause, ConfigError, SourceError
+from streamer.onvif import Login
+from streamer.setup import candidates
+from streamer.setup.asking import Asking, Names
+from streamer.setup.candidates import Networked, Typed, named
+from streamer.setup.choosing import ranked, reason, suits
+from streamer.setup.credentials import Variables, taken_apart, told_secret, with_login
+from streamer.setup.offers import Camera, Offer, Taken
+from streamer.setup.page import page
+from streamer.setup.trying import MOST_TRIES, try_camera
+from streamer.setup.writing import write
+from streamer.sources.address import Address, parse_address
+
+URL = "rtsp://192.0.2.10:554/s{}"
+
+
+def offer(
+    number: int, size: tuple[int, int] | None, codec: str | None = "h264", fps: float | None = 15
+) -> Offer:
+    url = URL.format(number)
+    return Offer(url, parse_address(url), name=f"p{number}", codec=codec, size=size, fps=fps)
+
+
+FOUR_K, HD, VGA, CIF = (3840, 2160), (1280, 720), (640, 480), (352, 288)
+
+
+class TestChoosing:
+    @pytest.mark.parametrize(
+        ("offers", "best"),
+        [
+            (
+                [offer(0, FOUR_K), offer(1, HD), offer(2, VGA), offer(3, CIF)],
+                2,
+            ),  # the smallest that is enough
+            ([offer(0, FOUR_K), offer(1, CIF)], 0),  # too small is worse than too large
+            ([offer(0, CIF), offer(1, (160, 120))], 0),  # of too small ones the largest
+            ([offer(0, (480, 640)), offer(1, HD)], 0),  # upright: the longer side counts
+            ([offer(0, HD), offer(1, VGA, fps=4.9)], 0),  # too slow
+            ([offer(0, HD), offer(1, VGA, codec="mjpeg")], 0),  # not H.264 or H.265
+            ([offer(0, HD), offer(1, VGA, codec="hevc")], 1),
+            ([offer(0, HD, fps=1), offer(1, VGA, codec="mjpeg")], 1),  # the rate counts before the codec
+            ([offer(0, HD), offer(1, VGA, fps=None)], 1),  # what is not told is taken to be good
+        ],
+    )
+    def test_the_smallest_that_is_enough(self, offers: list[Offer], best: int) -> None:
+        for order in (offers, offers[::-1]):
+            assert ranked(order)[0] == offers[best]
+
+    def test_a_network_that_sees_more_wants_more(self) -> None:
+        assert ranked([offer(0, HD), offer(1, VGA)], 1280)[0].size == HD
+
+    def test_why_is_said(self) -> None:
+        both = [offer(0, FOUR_K), offer(1, VGA)]
+        assert reason(both[1], both).startswith("The smallest that has the 640 pixels")
+        assert reason(both[0], both[:1]).startswith("Larger than the 640 pixels")
+        assert reason(offer(0, CIF), []).startswith("Smaller than the 640 pixels")
+        assert "At 3 fps fast things may be missed" in reason(offer(0, VGA, fps=3), [])
+
+
+def report(address: Address, size: tuple[int, int], fps: float = 15, codec: str = "h264") -> Report:
+    return Report(address, codec=codec, size=size, measured_fps=fps, pictures=30)
+
+
+def broken(cause: Cause) -> Callable[[Address], Report]:
+    return lambda address: Report(address, failure=SourceError(cause, "no"))
+
+
+class TestTrying:
+    def test_what_comes_counts_not_what_was_told(self) -> None:
+        camera = Camera("gate", "", (offer(0, HD), offer(1, VGA)))
+        sent = {URL.format(0): HD, URL.format(1): CIF}
+        taken = try_camera(camera, lambda address: report(address, sent[address.text]))
+        assert taken.offer.size == HD
+        assert taken.offer.text == URL.format(0)
+
+    def test_one_that_does_not_come_is_passed_over(self) -> None:
+        camera = Camera("gate", "", (offer(0, HD), offer(1, VGA)))
+
+        def probing(address: Address) -> Report:
+            there = address.text == URL.format(0)
+            return report(address, HD) if there else broken(Cause.SILENCE)(address)
+
+        assert try_camera(camera, probing).offer.text == URL.format(0)
+
+    def test_a_refused_password_is_not_tried_again_with_the_next(self) -> None:
+        asked: list[str] = []
+
+        def probing(address: Address) -> Report:
+            asked.append(address.text)
+            return broken(Cause.AUTH)(address)
+
+        taken = try_camera(Camera("gate", "", (offer(0, HD), offer(1, VGA))), probing)
+        assert asked == [URL.format(1)]
+        assert not taken.report.ok
+
+    def test_no_more_than_three_are_tried(self) -> None:
+        asked: list[str] = []
+
+        def probing(address: Address) -> Report:
+            asked.append(address.text)
+            return report(address, CIF)
+
+        try_camera(Camera("gate", "", tuple(offer(i, VGA) for i in range(9))), probing)
+        assert len(asked) == MOST_TRIES
+
+    def test_the_substream_of_a_large_one_that_was_named(self) -> None:
+        talk = Unattended()
+        talk.attended = True
+        named_one = named("rtsp://192.0.2.10/Streaming/Channels/101")
+        (camera,) = Asking(talk).cameras(named_one)
+        main, sub = (one.text for one in camera.offers)
+        assert sub == "rtsp://192.0.2.10/Streaming/Channels/102"
+
+        def probing(address: Address) -> Report:
+            if address.text == sub and not there:
+                return broken(Cause.NOT_FOUND)(address)
+            return report(address, VGA if address.text == sub else FOUR_K)
+
+        there = True
+        assert try_camera(camera, probing).offer.text == sub
+        there = False
+        taken = try_camera(camera, probing)
+        assert [one.text for one in taken.camera.offers] == [taken.offer.text] == [main]
+        (only,) = Asking(Unattended()).cameras(named_one)
+        assert [one.text for one in only.offers] == [main]  # by flags it is what was asked for
+
+    def test_good_is_good_enough(self) -> None:
+        assert suits(offer(0, HD))
+        assert not suits(offer(0, CIF))
+
+
+PASSWORDS = st.text(
+    st.characters(blacklist_categories=["Cs", "Cc", "Zl", "Zp", "Cf", "Cn", "Co"]), min_size=1
+)
+
+
+class TestCredentials:
+    @given(user=PASSWORDS, password=PASSWORDS)
+    def test_what_is_written_comes_to_what_was_tried(self, user: str, password: str) -> None:
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            monkeypatch.setenv("CAMERAS_PASSWORD", "so that it is taken back")
+            login = Login(user, password)
+            url = "rtsp://192.0.2.10:554/a?b=$c&d=$${x}".replace("{", "").replace("}", "")
+            tried = with_login(url, login)
+            variables = Variables()
+            written = variables.written(Offer(url, parse_address(url)), login, "gate")
+            filled = fill_in(written)
+            assert filled.problems == []
+            assert filled.tree == tried
+            assert taken_apart(tried) == (url, login)
+            assert [one.name for one in variables.needed] == ["CAMERAS_PASSWORD"]
+
+    def test_each_password_has_a_variable_and_one_that_is_shared_has_one(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name in ("CAMERAS_PASSWORD", "YARD_2_PASSWORD", "CAMERA_7_PASSWORD"):
+            monkeypatch.setenv(name, "x")
+        variables = Variables()
+        one, other, third = (Login("u", text) for text in ("a", "b", "c"))
+        names = [("gate", one), ("door", one), ("yard-2", other), ("7", third)]
+        written = [variables.written(offer(0, None), login, name) for name, login in names]
+        assert [text.partition("@")[0] for text in written] == [
+            "rtsp://u:${CAMERAS_PASSWORD}",
+            "rtsp://u:${CAMERAS_PASSWORD}",
+            "rtsp://u:${YARD_2_PASSWORD}",
+            "rtsp://u:${CAMERA_7_PASSWORD}",
+        ]
+
+    @pytest.mark.parametrize(
+        ("url", "secret"),
+        [
+            ("rtsp://h/a?sessiontimeout=60&streamtype=unicast", False),
+            ("rtsp://h/cam/realmonitor?channel=1&subtype=1&unicast=true&proto=Onvif", False),
+            ("rtsp://h/user=admin_password=tlJwpbo6_channel=1_stream=0.sdp", True),
+            ("rtsp://h/a?token=abc", True),
+            ("rtsp://h/hunter2/a", True),
+        ],
+    )
+    def test_a_secret_that_a_camera_tells_is_seen(self, url: str, secret: bool) -> None:
+        assert told_secret(url, Login("admin", "hunter2")) is secret
+
+
+class TestNaming:
+    def test_names_are_unique_whatever_they_were(self) -> None:
+        names = Names()
+        assert [names.unique(text) for text in ("Front door", "Front  door", "…", "\x1b[2J", "x" * 99)] == [
+            "Front-door",
+            "Front-door-2",
+            "camera",
+            "2J",
+            "x" * 64,
+        ]
+        assert names.unique("x" * 99) == "x" * 62 + "-2"
+
+    @pytest.mark.parametrize(
+        "text", ["192.0.2.10", "192.0.2.10:8080", "gate.local", "[fd00::1]:80", "localhost"]
+    )
+    def test_only_a_host_is_a_camera_to_be_asked(self, text: str) -> None:
+        assert isinstance(named(text), Networked)
+
+    @pytest.mark.parametrize("text", ["usb:0", "rtsp://192.0.2.10/a", "synthetic:", "/dev/video3"])
+    def test_anything_else_is_a_source(self, text: str) -> None:
+        assert isinstance(named(text), Typed)
+
+    @pytest.mark.parametrize("text", ["holiday.mp4", "no-such-folder", "", "a b", "ftp://x", "x.yaml"])
+    def test_what_is_neither_is_a_mistake(self, text: str) -> None:
+        with pytest.raises(ConfigError):
+            named(text)
+
+    def test_usb_cameras_by_the_name_that_stays(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from streamer.sources import usb  # noqa: PLC0415 - the values that it lists
+
+        by_id = "/dev/v4l/by-id/usb-046d_HD_Pro_Webcam_C920_12345678-video-index0"
+        there = [
+            usb.Camera(0, Path("/dev/video0"), "HD Pro Webcam C920", (by_id, "/dev/v4l/by-path/x"), None),
+            usb.Camera(2, Path("/dev/video2"), "Nameless", (), None),
+        ]
+        monkeypatch.setattr(candidates, "cameras", lambda: there)
+        found = candidates.find(Unattended(), [])
+        asking = Asking(Unattended())
+        made = [camera for one in found for camera in asking.cameras(one)]
+        assert [(camera.name, camera.offers[0].text) for camera in made] == [
+            ("HD-Pro-Webcam-C920", by_id),
+            ("Nameless", "/dev/video2"),
+        ]
+
+
+def taken(camera: Camera, size: tuple[int, int] = VGA) -> Taken:
+    first = camera.offers[0]
+    return Taken(camera, first, report(first.address, size), "Because.")
+
+
+class TestPage:
+    def test_it_is_read_as_it_was_meant(self, tmp_path: Path) -> None:
+        text = page(
+            [taken(Camera("no", "x", (offer(0, VGA),)))],
+            ("no", "car # 1", "a, b"),
+            ["jsonl"],
+            Variables(),
+            "c",
+        )
+        tree = yaml.safe_load(text)
+        assert tree["model"]["classes"] == ["no", "car # 1", "a, b"]
+        assert list(tree["cameras"]) == ["no"]
+        (tmp_path / "c.yaml").write_text(text)
+        assert list(read(tmp_path / "c.yaml").config.cameras) == ["no"]
+
+    @given(st.text(), st.text())
+    def test_what_a_camera_calls_itself_stays_in_the_comment(self, about: str, name: str) -> None:
+        url = URL.format(0)
+        offers = (Offer(url, parse_address(url), name=name), offer(1, VGA))
+        text = page([taken(Camera("gate", about, offers))], None, ["jsonl"], Variables(), "c.yaml")
+        assert yaml.safe_load(text)["cameras"] == {"gate": {"source": url}}
+
+    @pytest.mark.parametrize("sink", ["window", "jsonl", "zmq", "video"])
+    def test_every_sink_is_one(self, sink: str, tmp_path: Path) -> None:
+        file = tmp_path / "c.yaml"
+        text = page([taken(Camera("gate", "x", (offer(0, VGA),)))], None, [sink], Variables(), "c.yaml")
+        write(file, text, lambda _: None, force=False)
+        assert [one.use for one in read(file).config.sinks] == [sink]
+        (tmp_path / "other").touch()
+        assert file.stat().st_mode == (tmp_path / "other").stat().st_mode
+
+    def test_what_cannot_be_read_is_not_put_there(self, tmp_path: Path) -> None:
+        file = tmp_path / "c.yaml"
+        file.write_text("mine")
+        with pytest.raises(ConfigError) as caught:
+            write(file, "cameras: {}\n", lambda _: None, force=True)
+        assert str(file) in str(caught.value)
+
+        def no(_: object) -> None:
+            raise ConfigError("no")
+
+        with pytest.raises(ConfigError, match="no"):
+            write(file, "cameras: {a: {source: 'synthetic:'}}\n", no, force=True)
+        assert file.read_text() == "mine"
+        assert [path.name for path in tmp_path.iterdir()] == ["c.yaml"]
