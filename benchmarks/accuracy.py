@@ -2,8 +2,9 @@
 
     .venv/bin/python -m benchmarks.accuracy [--engine onnx --engine torch]
 
-COCO pictures with ground truth, one at a time; FRESHFRAME_DATA names the folder with
-`datasets/coco-mini`. A box is equal where the class is, IoU ≥ 0.99 and the score within 0.01.
+Pictures of known content: ours through the pipeline, as `freshframe eval` sends them, and one at a time
+through `predict`. FRESHFRAME_DATA names the folder with `datasets/coco-mini`. A box is equal where the
+class is, IoU ≥ 0.99 and the score within 0.01.
 """
 
 import os
@@ -13,6 +14,9 @@ from pathlib import Path
 from benchmarks.environment import weights_of
 from benchmarks.report import Report, arguments, finish, verdict
 from detectors.yolo import Yolo
+from streamer import ModelInfo
+from streamer.evaluation import CONF, Exam, Looked, judged, read_dataset
+from streamer.sources.pictures import read_picture
 
 TESTS = Path(__file__).parents[1] / "tests"
 MODEL = "yolo26n"
@@ -28,18 +32,19 @@ def main() -> None:
     data = Path(os.environ.get("FRESHFRAME_DATA", TESTS.parents[1] / "shared" / "data"))
     if not (data / "datasets" / "coco-mini").is_dir():
         sys.exit(f"there is no datasets/coco-mini in {data}; name the folder by FRESHFRAME_DATA")
+    dataset = read_dataset(data / "datasets" / "coco-mini")
     weights = weights_of(MODEL)
-    images = reference.pictures(data)
-    pixels = list(images.values())
-    labels = list(reference.ultralytics().YOLO(str(weights)).names.values())
-    theirs = reference.predict(weights, pixels, labels, 0.001, imgsz=640)
-    ap = reference.average_precision(data, dict(zip(images, theirs, strict=True)))
+    pixels = [read_picture(one.path) for one in dataset.pictures]
+    labels = tuple(reference.ultralytics().YOLO(str(weights)).names.values())
+    theirs = reference.predict(weights, pixels, labels, CONF, imgsz=640)
+    sizes = tuple((one.shape[1], one.shape[0]) for one in pixels)
+    ap = judged(dataset, Looked(labels, ModelInfo("predict"), tuple(theirs), sizes, 0, 0)).precision.ap or 0.0
     rows, verdicts, figures = [["predict", f"{ap:.4f}", ""]], [], {"predict": {"ap": ap}}
     for engine in args.engine or ("onnx", "torch"):
-        with Yolo(weights, engine=engine, device="cpu", conf=0.001) as yolo:
-            ours = [yolo.detect([reference.view(one)])[0] for one in pixels]
-        mine = reference.average_precision(data, dict(zip(images, ours, strict=True)))
-        share, count = reference.equal_share(ours, theirs, 0.25)
+        yolo = Yolo(weights, engine=engine, device="cpu", conf=CONF)
+        ours = Exam(dataset, yolo, accept=lambda _: None).run()
+        mine = judged(dataset, ours).precision.ap or 0.0
+        share, count = reference.equal_share(ours.seen, theirs, 0.25)
         rows.append([f"ours, {engine}", f"{mine:.4f}", f"{share:.2%} of {count}"])
         figures[engine] = {"ap": mine, "equal": share, "boxes": count}
         verdicts.append(verdict(f"{engine}: boxes equal to predict's", share, "≥", GOAL_EQUAL, "", 4))
@@ -47,7 +52,7 @@ def main() -> None:
     finish(
         Report(
             "P10",
-            f"the same boxes as predict? ({MODEL}, {len(images)} pictures)",
+            f"the same boxes as predict? ({MODEL}, {len(pixels)} pictures)",
             ["", "AP", "boxes equal"],
             rows,
             verdicts,

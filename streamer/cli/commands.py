@@ -6,9 +6,9 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 from streamer.cli.console import say
+from streamer.cli.parser import Parser
 from streamer.errors import FreshframeError
 
 COMMANDS = (
@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     args = argparse.Namespace()
     try:
-        args = parser_of(arguments).parse_args(arguments)
+        args = parser_of(arguments).read(arguments)
         status: int = args.run(args)
     except FreshframeError as error:
         say(str(error))
@@ -57,21 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return status
 
 
-class Parser(argparse.ArgumentParser):
-    """Of the program and, for argparse makes them of the same class, of each command."""
-
-    def __init__(self, **arguments: Any) -> None:
-        super().__init__(**{"formatter_class": Formatter, **arguments})
-
-
-class Formatter(argparse.HelpFormatter):
-    """Examples stay as they are written; a text of one line is wrapped."""
-
-    def _fill_text(self, text: str, width: int, indent: str) -> str:
-        return text.rstrip("\n") if "\n" in text else super()._fill_text(text, width, indent)
-
-
-def parser_of(arguments: Sequence[str]) -> argparse.ArgumentParser:
+def parser_of(arguments: Sequence[str]) -> Parser:
     """All commands by name; only the one that is asked for is imported, for a quick start."""
     parser = Parser(
         prog="freshframe",

@@ -5,7 +5,9 @@ import importlib.util
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import filelock
@@ -13,21 +15,20 @@ import filelock
 from detectors.yolo import child
 from detectors.yolo.cpu.reading import CpuReading
 from detectors.yolo.engine import ReadingEngine, check_imgsz
-from detectors.yolo.int8.accuracy import Dataset
 from detectors.yolo.int8.quantized import NETWORK, adopt
 from detectors.yolo.weights import exported, resolve
 from detectors.yolo.yolo import SMALLEST_STRIDE, Yolo
 from streamer import assets
 from streamer.errors import ConfigError, DetectorError
+from streamer.evaluation import CONF, FEWEST, Dataset, Exam, check_installed, judged, read_dataset, some
 from streamer.sources import open_source, parse_address
 
-LOWEST = 0.001  # score of what counts for average precision
 ALLOWED_LOSS = 0.005  # of average precision: goals.md, P10
 # A network that finds less in the dataset was not made for it, and what int8 loses there says nothing.
 LEAST_PRECISION = 0.05
 TIMEOUT_S = 3600
 PRIVATE = ".quantizing-"  # what folders with private copies are called
-WANTED = ("openvino", "nncf", "faster_coco_eval")
+WANTED = ("openvino", "nncf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class _Private(Yolo):
     """Detects with a private .onnx, or with the int8 network made of it, known as what it is a copy of."""
 
     def __init__(self, copy: Path, sha256: str, imgsz: int, int8: Path | None) -> None:
-        super().__init__(copy, imgsz=imgsz, conf=LOWEST, engine="openvino")
+        super().__init__(copy, imgsz=imgsz, conf=CONF, engine="openvino")
         self._arguments = copy, imgsz, sha256, int8
 
     def _load(self) -> ReadingEngine:
@@ -64,22 +65,23 @@ def quantize(
 ) -> Outcome:
     """Make an int8 network and keep it where AP on the dataset falls by no more than ALLOWED_LOSS.
 
-    frames: a recording, folder or glob of pictures that show what the network will see. dataset: a
-    JSON file in COCO's format; images: where its pictures are, by default `images` beside it.
+    frames: a recording, folder or glob of pictures that show what the network will see. dataset: in
+    COCO's or YOLO's format; images: where the pictures of a COCO file are, by default beside it.
     Takes a minute and more; one at a time. Raises ConfigError, AssetError, DetectorError.
     """
     for module in WANTED:
         if importlib.util.find_spec(module) is None:
             raise DetectorError(
                 f"making int8 networks wants {module}, which is not installed; it is of the extra int8: "
-                "pip install 'openvino>=2026' 'nncf>=3.4' 'faster-coco-eval>=1.6'"
+                "pip install 'openvino>=2026' 'nncf>=3.4'"
             )
+    check_installed()
     check_imgsz(imgsz, SMALLEST_STRIDE)
     address = parse_address(frames)
     source = open_source(address)
     if source.live or not source.ends:
         raise ConfigError(f"--frames must be a recording or pictures, not {address.redacted}")
-    truth = Dataset(Path(dataset), None if images is None else Path(images))
+    truth = _truth(Path(dataset), None if images is None else Path(images))
     weights = resolve(name_or_path, trust_weights=trust_weights)
     network = weights.path if weights.sha256 is None else exported(weights, imgsz)
     folder = assets.cache_folder() / "engines"
@@ -124,9 +126,39 @@ def _made(copy: Path, sha256: str, frames: str, imgsz: int, truth: Dataset) -> t
     return before, _precision(_Private(copy, sha256, imgsz, made), truth), made.parent
 
 
+def _truth(dataset: Path, images: Path | None) -> Dataset:
+    truth = read_dataset(dataset, images)
+    _check_enough(truth, "something")
+    return truth
+
+
 def _precision(detector: Yolo, truth: Dataset) -> float:
-    with detector:
-        return truth.average_precision(detector)
+    """Average precision over the classes that the detector knows: others would only thin out what is lost.
+
+    Raises ConfigError where they are none, or hardly ever seen.
+    """
+    looked = Exam(truth, detector, accept=partial(_check_known, truth)).run()
+    ap = judged(_known(truth, looked.labels), looked).precision.ap
+    return float("nan") if ap is None else ap
+
+
+def _check_known(truth: Dataset, labels: Sequence[str]) -> None:
+    if not set(truth.boxes) & set(labels):
+        raise ConfigError(
+            f"no category of {truth.where} is among the model's labels: it has {some(sorted(truth.boxes))}, "
+            f"the model {some(labels)}"
+        )
+    _check_enough(_known(truth, labels), "something that the model has a label for")
+
+
+def _known(truth: Dataset, labels: Sequence[str]) -> Dataset:
+    return truth.only([name for name in truth.boxes if name in labels])
+
+
+def _check_enough(truth: Dataset, what: str) -> None:
+    count = truth.showing()
+    if count < FEWEST:
+        raise ConfigError(f"{count} pictures of {truth.where} show {what}; at least {FEWEST} are wanted")
 
 
 def _keep(made: Path, sha256: str, imgsz: int) -> Path:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.yolo.child import end_with_parent
-from detectors.yolo.cpu.openvino_engine import read_contents
+from detectors.yolo.cpu.onnx_contents import read_contents
 from detectors.yolo.cpu.planes import Planes
 from detectors.yolo.cpu.silent_openvino import openvino
 from detectors.yolo.letterbox import draw, fit, fit_fixed
