@@ -1,16 +1,17 @@
-"""What happens to detections before they leave: results in order per camera, fanned out to the sinks.
+"""What happens to detections before they leave: those that a camera wants, in order, fanned out to the sinks.
 
 One thread, off the device's: trackers and scenes will live here.
 """
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from streamer.clock import Clock
 from streamer.delivery import Delivery
 from streamer.detections import Detections
 from streamer.leg import Leg
+from streamer.looking import Looking, Sieve
 from streamer.result import Result, Timing
 from streamer.ring import Exhausted, Ring
 from streamer.worker import Inferred
@@ -31,9 +32,10 @@ class Analysis:
     """The analysis thread's loop."""
 
     def __init__(
-        self, inferred: Ring[Inferred], legs: Sequence[Leg], cameras: Iterable[str], clock: Clock
+        self, inferred: Ring[Inferred], legs: Sequence[Leg], cameras: Mapping[str, Looking], clock: Clock
     ) -> None:
         self.passed = {camera: Passed() for camera in cameras}
+        self._sieves = {camera: Sieve(looking) for camera, looking in cameras.items()}
         self._inferred = inferred
         self._legs = legs
         self._clock = clock
@@ -52,11 +54,13 @@ class Analysis:
             for item in self._inferred.leave():
                 item.done()
             for leg in self._legs:
-                leg.close()
+                leg.inbox.close()
 
     def _pass_on(self, item: Inferred, dropped: dict[str, int]) -> None:
         for reason, count in item.lost.items():
             dropped[reason] = dropped.get(reason, 0) + count
+        camera = item.frame.camera
+        detections = self._sieves[camera](item.detections, item.frame.size)
         timing = Timing(
             captured_ns=item.frame.captured_ns,
             taken_ns=item.taken_ns,
@@ -64,17 +68,17 @@ class Analysis:
             inferred_ns=item.inferred_ns,
             published_ns=self._clock.now_ns(),
         )
-        result = Result(item.frame, item.detections, item.model, timing, dropped, item.batch)
-        passed = self.passed[item.frame.camera]
+        result = Result(item.frame, detections, item.model, timing, dropped, item.batch)
+        passed = self.passed[camera]
         passed.processed += 1
-        passed.latest = item.detections
+        passed.latest = detections
         if item.frame.live:  # a recording has no age: its frames wait for us
             passed.ages_ns.append(timing.age_ns + item.frame.lag_ns)
         done = item.done if len(self._legs) == 1 else _Countdown(len(self._legs), item.done)
         if not self._legs:
             item.done()
         for leg in self._legs:
-            leg.put(Delivery(result, done))
+            leg.inbox.put(Delivery(result, done))
 
 
 class _Countdown:

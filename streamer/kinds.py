@@ -8,7 +8,7 @@ from streamer.contracts import Detector, QueueDetector, Spread, SpreadDetector, 
 from streamer.cores import physical_cores
 from streamer.detections import Detections
 from streamer.errors import DetectorError, FreshframeError
-from streamer.frame import Frame, View
+from streamer.frame import View
 from streamer.result import ModelInfo
 
 
@@ -60,9 +60,8 @@ def helpers(detectors: Sequence[Detector]) -> int:
     return min(physical_cores(), max(map(places, detectors))) - 1
 
 
-def prepare(detector: Detector, frames: Sequence[Frame], spread: Spread) -> Any:
+def prepare(detector: Detector, views: Sequence[View], spread: Spread) -> Any:
     """A batch made ready on the CPU. Any thread."""
-    views = [View(frame) for frame in frames]
     if is_spread(detector):
         return detector.prepare_spread(views, spread)
     if not is_staged(detector) or places(detector) > 1:

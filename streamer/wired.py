@@ -28,7 +28,9 @@ class Wired:
         self, cameras: Mapping[str, tuple[Camera, Detector]], legs: Sequence[Leg], clock: Clock
     ) -> None:
         inferred: Ring[Inferred] = Ring(clock, reason="analysis", carried=lambda item: item.lost)
-        self.analysis = Analysis(inferred, [leg for leg in legs if leg.wants_results], cameras, clock)
+        looking = {name: camera.looking for name, (camera, _) in cameras.items()}
+        self.analysis = Analysis(inferred, [leg for leg in legs if leg.inbox.wants_results], looking, clock)
+        self.viewers = [leg.inbox for leg in legs if leg.inbox.wants_frames]
         self.checkups = {camera: Checkup(clock) for camera in cameras}
         self.lanes: dict[str, Writer[Frame]] = {}
         self.results: dict[str, Writer[Inferred]] = {}
@@ -39,6 +41,7 @@ class Wired:
             if device not in self.workers:
                 self.workers[device] = (Worker(Ring(clock), clock), [], {})
             worker, detectors, out = self.workers[device]
+            worker.cameras[name] = (detector, camera.looking)
             if not any(detector is other for other in detectors):
                 detectors.append(detector)
             live = camera.source.live
@@ -51,4 +54,4 @@ class Wired:
             )
             self.worker_of[name] = worker
             for leg in legs:
-                leg.open_lane(name, depth=leg.backlog if live else recorded)
+                leg.inbox.open_lane(name, depth=leg.backlog if live else recorded, live=live)

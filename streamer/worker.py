@@ -14,11 +14,12 @@ from typing import Any, cast
 from streamer.clock import Clock
 from streamer.contracts import Detector, one_after_another
 from streamer.detections import Detections
-from streamer.errors import DetectorError
+from streamer.errors import ConfigError, DetectorError
 from streamer.failures import Failures
-from streamer.frame import Frame
+from streamer.frame import Frame, View
 from streamer.kinds import checked, entered, has_queue, infer, model_info, places, prepare
 from streamer.lane import Taken
+from streamer.looking import EVERYTHING, Looking, check_known
 from streamer.result import ModelInfo
 from streamer.ring import Exhausted, Ring, Writer
 from streamer.spread import Crew
@@ -57,6 +58,7 @@ class Worker:
 
     def __init__(self, frames: Ring[Frame], clock: Clock) -> None:
         self.frames = frames
+        self.cameras: dict[str, tuple[Detector, Looking]] = {}  # filled before it starts
         # One account for each step: a frame that fails to be prepared comes after the one that the
         # device is looking at, whose result must not answer for it.
         self.unprepared = Failures(clock)
@@ -101,6 +103,7 @@ class Worker:
             with ExitStack() as opened:
                 for detector in detectors:
                     opened.enter_context(entered(detector))
+                self._check_classes()
                 self.ready = True
                 self._device.idle(self._clock.now_ns())
                 self._look_at_all(out)
@@ -114,6 +117,14 @@ class Worker:
                 self._discard(batch)
             for writer in out.values():
                 writer.close()
+
+    def _check_classes(self) -> None:
+        """Which labels there are is known now: a class that there is not would never be seen."""
+        for camera, (detector, looking) in self.cameras.items():
+            try:
+                check_known(looking, getattr(detector, "labels", ()), model_info(detector).name)
+            except ConfigError as error:
+                raise ConfigError(f"{camera}: {error}") from error
 
     # ---- the preparing thread
 
@@ -138,7 +149,7 @@ class Worker:
         prepared: Any = None
         while good:
             try:
-                prepared = prepare(detector, [one.item for one in good], self._crew.spread)
+                prepared = prepare(detector, [self._view(one) for one in good], self._crew.spread)
                 break
             except Exception as error:
                 alone = ((entry, self._error_of(detector, entry)) for entry in good if len(good) > 1)
@@ -154,11 +165,14 @@ class Worker:
                 settled.append(self.unprepared.settle(entry))
         return _Batch(detector, settled, taken_ns, prepared) if settled else None
 
-    @staticmethod
-    def _error_of(detector: Detector, taken: Taken[Frame]) -> Exception | None:
+    def _view(self, taken: Taken[Frame]) -> View:
+        _, looking = self.cameras.get(taken.item.camera, (None, EVERYTHING))
+        return looking.view(taken.item)
+
+    def _error_of(self, detector: Detector, taken: Taken[Frame]) -> Exception | None:
         """Why a frame cannot be prepared, if it cannot."""
         try:
-            prepare(detector, [taken.item], one_after_another)
+            prepare(detector, [self._view(taken)], one_after_another)
         except Exception as error:
             return error
         return None
@@ -211,7 +225,7 @@ class Worker:
         for taken in batch.taken:
             started_ns = self._clock.now_ns()
             try:
-                prepared = prepare(batch.detector, [taken.item], one_after_another)
+                prepared = prepare(batch.detector, [self._view(taken)], one_after_another)
                 (detections,) = infer(batch.detector, prepared, 1)
             except Exception as its_own:
                 self.failures.add(taken, its_own)

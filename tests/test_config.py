@@ -19,6 +19,7 @@ from streamer.config.document import MAX_DEPTH
 from streamer.config.load import MAX_BYTES
 from streamer.config.sink import CurveConfig, ZmqConfig
 from streamer.errors import ConfigError
+from streamer.looking import Looking, Region
 from streamer.sources.address import parse_address
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
@@ -127,7 +128,7 @@ def test_the_whole_interface(folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert jsonl.required
     assert jsonl.arguments() == {"path": str(folder / "detections.jsonl")}
     assert video.arguments() == {"path": "/srv/{camera}.mp4"}
-    assert window.arguments() == {}
+    assert window.arguments() == {"mode": "predicted"}
     assert siren.arguments() == {"volume": 11, "quiet": None}
 
 
@@ -173,6 +174,49 @@ def test_an_endpoint_that_others_reach_needs_keys(folder: Path, endpoint: str) -
     load(written(folder, f"{CAMERA}sinks: [{{{sink}, insecure: true}}]"))
 
 
+def looking(folder: Path, text: str) -> Looking:
+    config = load(written(folder, text))
+    camera = config.cameras["a"]
+    return camera.looking(camera.model or config.model)
+
+
+@pytest.mark.parametrize(
+    ("model", "camera", "expected"),
+    [
+        ("yolo26n", "", Looking(None, 0.25)),
+        ("{conf: 0.4, classes: [person, car]}", "", Looking(("person", "car"), 0.4)),
+        ("{conf: {person: 0.6}}", "", Looking(None, 0.25, {"person": 0.6})),
+        ("{conf: {default: 0.1, person: 0.6}}", "", Looking(None, 0.1, {"person": 0.6})),
+        # A camera's conf goes before its model's: a number instead of it, a mapping laid over it.
+        ("{conf: {default: 0.1, person: 0.6}}", "conf: 0.5", Looking(None, 0.5)),
+        ("{conf: 0.4}", "conf: {person: 0.6}", Looking(None, 0.4, {"person": 0.6})),
+        (
+            "{conf: {default: 0.1, person: 0.6}}",
+            "conf: {default: 0.2, car: 0.3}",
+            Looking(None, 0.2, {"person": 0.6, "car": 0.3}),
+        ),
+        ("{classes: [person]}", "classes: [car, dog]", Looking(("car", "dog"), 0.25)),
+        ("{conf: {person: 0.6}}", "classes: [car]", Looking(("car",), 0.25)),
+        ("{classes: [dog]}", "model: {conf: 0.7}", Looking(None, 0.7)),  # a camera's model is a whole one
+        # What a detector of one's own takes is its own affair; a camera's keys are ours.
+        ("{use: 'm:C', conf: 0.9, classes: [a]}", "", Looking()),
+        ("{use: 'm:C', conf: 0.9}", "classes: [b], conf: {b: 0.5}", Looking(("b",), None, {"b": 0.5})),
+    ],
+)
+def test_what_is_wanted_of_a_camera(folder: Path, model: str, camera: str, expected: Looking) -> None:
+    text = f"model: {model}\ncameras: {{a: {{source: 'synthetic:', {camera}}}}}"
+    assert looking(folder, text) == expected
+
+
+def test_a_region_is_a_polygon_or_several(folder: Path) -> None:
+    points = ((0.1, 0.2), (0.9, 0.2), (0.5, 1.0))
+    text = "cameras: {a: {source: 'usb:0', region: %s, look_at: region}}"
+    one = looking(folder, text % "[[0.1, 0.2], [0.9, 0.2], [0.5, 1]]")
+    assert one == Looking(None, 0.25, region=Region([points]), look_at="region")
+    two = looking(folder, text % "[[[0.1, 0.2], [0.9, 0.2], [0.5, 1]], [[0, 0], [0.1, 0], [0, 0.1]]]")
+    assert two.region == Region([points, ((0.0, 0.0), (0.1, 0.0), (0.0, 0.1))])
+
+
 # What is wrong
 
 WRONG = {
@@ -216,8 +260,11 @@ WRONG = {
     ),
     "an unknown key below": (
         "cameras:\n  gate:\n    source: usb:0\n    trasport: tcp",
-        "c.yaml:4: cameras.gate.trasport: unknown key; allowed: source, transport, isolation, model, "
-        "max_fps, detect_fps, detect, live; did you mean transport?",
+        "c.yaml:4: cameras.gate.trasport: unknown key; allowed: source, transport, ",
+    ),
+    "the nearest key": (
+        "cameras:\n  gate:\n    source: usb:0\n    trasport: tcp",
+        "; did you mean transport?",
     ),
     "an unknown key of a model": ("model: {clases: [a]}\n" + CAMERA, "did you mean classes?"),
     "an unknown key of a camera's model": (
@@ -246,6 +293,73 @@ WRONG = {
     "no classes": ("model: {classes: []}\n" + CAMERA, "classes: found an empty list; allowed: at least one"),
     "not a number": ("model: {conf: .nan}\n" + CAMERA, "model.conf: found nan"),
     "too sure": ("model: {conf: 25}\n" + CAMERA, "model.conf: found 25 (a number); allowed: 1.0 or less"),
+    "too sure of a class": (
+        "model: {conf: {person: 25}}\n" + CAMERA,
+        "model.conf.person: found 25 (a number); allowed: 1.0 or less",
+    ),
+    "a text as a score": (
+        "model: {conf: '0.5'}\n" + CAMERA,
+        "model.conf: found '0.5'; allowed: a number",
+    ),
+    "a text as a class's score": (
+        "cameras: {a: {source: 'usb:0', conf: {person: high}}}",
+        "cameras.a.conf.person: found 'high'; allowed: a number",
+    ),
+    "no scores": (
+        "model: {conf: {}}\n" + CAMERA,
+        "model.conf: found an empty mapping; allowed: at least one",
+    ),
+    "a list of scores": ("model: {conf: [0.5]}\n" + CAMERA, "model.conf: found a list; allowed: a number"),
+    "a score of a class that is left out": (
+        "model: {classes: [person], conf: {car: 0.5, default: 0.3}}\n" + CAMERA,
+        "1: model: conf names car, which its classes leave out",
+    ),
+    "a camera's score of a class that it leaves out": (
+        "cameras: {a: {source: 'usb:0', classes: [dog], conf: {car: 0.5, dog: 0.5}}}",
+        "cameras.a: conf names car, which its classes leave out",
+    ),
+    "a camera's score of a class that its model leaves out": (
+        "model: {classes: [dog]}\ncameras: {a: {source: 'usb:0', conf: {car: 0.5}}}",
+        "cameras.a: conf names car, which its classes leave out",
+    ),
+    "a region that is none": (
+        "cameras: {gate: {source: 'usb:0', region: [[0, 0], [1, 1]]}}",
+        "1: cameras.gate.region: a polygon of 2 points; allowed: 3 to 100",
+    ),
+    "a region in pixels": (
+        "cameras: {gate: {source: 'usb:0', region: [[0, 0], [640, 0], [640, 480]]}}",
+        "cameras.gate.region: the point (640, 0) is outside of the picture; allowed: x and y from 0 (left, "
+        "top) to 1 (right, bottom); pixels are not taken",
+    ),
+    "a region that crosses itself": (
+        "cameras:\n  gate:\n    source: usb:0\n    region: [[0.1, 0.2], [0.9, 0.8], [0.9, 0.2], [0.1, 0.8]]",
+        "c.yaml:4: cameras.gate.region: the polygon crosses itself: its edge from (0.1, 0.2) to (0.9, 0.8) "
+        "crosses the one from (0.9, 0.2) to (0.1, 0.8); give the points in order round the area",
+    ),
+    "the second region": (
+        "cameras: {a: {source: 'usb:0', region: [[[0, 0], [1, 0], [1, 1]], [[0, 0], [1, 0]]]}}",
+        "cameras.a.region.1: a polygon of 2 points",
+    ),
+    "no regions": (
+        "cameras: {a: {source: 'usb:0', region: []}}",
+        "cameras.a.region: a polygon of 0 points; allowed: 3 to 100",
+    ),
+    "a point of three": (
+        "cameras: {a: {source: 'usb:0', region: [[0, 0], [1, 0, 0], [1, 1]]}}",
+        "cameras.a.region.1: found a list; allowed: a point: [x, y]",
+    ),
+    "a point of texts": (
+        "cameras: {a: {source: 'usb:0', region: [[0, 0], ['1', 0], [1, 1]]}}",
+        "cameras.a.region.1.0: found '1'; allowed: a number",
+    ),
+    "a region as a text": (
+        "cameras: {a: {source: 'usb:0', region: '0,0,1,1'}}",
+        "cameras.a.region: found '0,0,1,1'; allowed: a list",
+    ),
+    "a region that is not there": (
+        "cameras: {a: {source: 'usb:0', look_at: region}}",
+        "cameras.a: look_at: region needs a region: a list of points [x, y]",
+    ),
     "no stride": ("model: {imgsz: 333}\n" + CAMERA, "allowed: a multiple of 32"),
     "a rate of nothing": ("cameras: {a: {source: 'usb:0', max_fps: 0}}", "allowed: more than 0"),
     "a rate of the detector of nothing": (
@@ -396,6 +510,11 @@ PLACES = [
     "cameras: {a: {source: 'usb:0', max_fps: '${S}'}}",
     "cameras: {a: {source: 'usb:0', model: {device: '${S}'}}}",
     "cameras: {a: {source: 'usb:0', model: {use: '${S}'}}}",
+    "cameras: {a: {source: 'usb:0', region: [['${S}', 0], [1, 0], [1, 1]]}}",
+    "cameras: {a: {source: 'usb:0', region: [[[0, 0], [1, '${S}'], [1, 1]]]}}",
+    "cameras: {a: {source: 'usb:0', conf: {person: '${S}'}, classes: ['${S}']}}",
+    "cameras: {a: {source: 'usb:0', conf: '${S}'}}",
+    "model: {conf: {car: '${S}'}}\ncameras: {a: {source: 'usb:0', look_at: '${S}'}}",
     CAMERA + "sinks: [{use: '${S}'}]",
     CAMERA + "sinks: [{use: zmq, endpoint: '${S}'}]",
     CAMERA + "sinks: [{use: zmq, endpoint: 'tcp://${S}:1'}]",
@@ -464,7 +583,7 @@ def test_check_prints_what_it_comes_to(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("GATE_PASSWORD", "hunter2")
-    monkeypatch.setenv("MODEL", "yolo26s")
+    monkeypatch.setenv("MODEL", "yolo26n")
     path = written(
         folder,
         f"""
@@ -479,8 +598,8 @@ def test_check_prints_what_it_comes_to(
     )
     assert check(str(path)) == 0
     out, err = capsys.readouterr()
-    assert err == ""
-    assert not [secret for secret in ("hunter", "yolo26s", SECRET, PUBLIC) if secret in out]
+    assert not [secret for secret in ("hunter", "yolo26n", SECRET, PUBLIC) if secret in out]
+    assert not [secret for secret in ("hunter", SECRET, PUBLIC) if secret in err]
     tree = yaml.safe_load(out)
     assert tree["model"]["name"] == "***"
     assert tree["model"]["imgsz"] == 640
@@ -495,6 +614,17 @@ def test_what_check_prints_is_the_same_configuration(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = written(folder, (CONFIGS / "demo.yaml").read_text())
+    config = load(path)
+    assert check(str(path)) == 0
+    assert load(written(folder, capsys.readouterr().out)) == config
+
+
+def test_a_class_is_no_secret(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Although keyboards have a key in them."""
+    camera = "conf: {keyboard: 0.6, default: 0.1}, region: [[0, 0], [1, 0], [1, 1]], look_at: region"
+    path = written(
+        folder, f"model: {{conf: {{keyboard: 0.5}}}}\ncameras: {{a: {{source: 'synthetic:', {camera}}}}}"
+    )
     config = load(path)
     assert check(str(path)) == 0
     assert load(written(folder, capsys.readouterr().out)) == config
@@ -600,7 +730,13 @@ TREES = st.recursive(
     max_leaves=12,
 )
 CAMERAS = st.dictionaries(
-    KEYS, st.fixed_dictionaries({"source": VALUES}, optional={"model": TREES, "live": TREES})
+    KEYS,
+    st.fixed_dictionaries(
+        {"source": VALUES},
+        optional=dict.fromkeys(
+            ("model", "live", "classes", "conf", "region", "from", "to", "size", "decode"), TREES
+        ),
+    ),
 )
 CONFIGURATIONS = st.fixed_dictionaries(
     {"cameras": CAMERAS | TREES},

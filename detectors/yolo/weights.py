@@ -3,11 +3,12 @@
 Nothing is downloaded here: what is not in the cache is an error that says how to get it.
 """
 
+import importlib
 import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ _log = logging.getLogger("freshframe")
 
 EXPORT_TIMEOUT_S = 900
 SUFFIXES = (".pt", ".onnx")
+READER = "detectors.yolo.cpu.onnx_contents"  # imports the onnx library
 PRIVATE = ".loading-"  # what folders with private copies are called
 
 
@@ -51,7 +53,11 @@ def resolve(name_or_path: str | os.PathLike[str], *, trust_weights: bool) -> Wei
             raise ConfigError(f"there is no model file {path}; `freshframe models list` shows known models")
         name = path.stem
     else:
-        asset = assets.find(str(name_or_path))
+        try:
+            asset = assets.find(str(name_or_path))
+        except ConfigError as error:
+            others = f"for any other model give the path of its {' or '.join(SUFFIXES)} file"
+            raise ConfigError(f"{str(error).rstrip('.')}; {others}") from error
         name = asset.name
         if asset.kind != "weights":
             raise ConfigError(f"{name} is a {asset.kind}, not a model")
@@ -61,6 +67,30 @@ def resolve(name_or_path: str | os.PathLike[str], *, trust_weights: bool) -> Wei
         path = cached
     pickled = path.suffix.lower() == ".pt"
     return Weights(name, path, assets.verify_weights(path, trust_weights=trust_weights) if pickled else None)
+
+
+def known_labels(weights: Weights) -> Sequence[str]:
+    """What weights of the catalogue recognise, without loading them; else nothing."""
+    for asset in assets.catalogue().values():
+        if asset.kind == "weights" and asset.sha256 == weights.sha256:
+            return tuple(asset.labels)
+    return ()
+
+
+def readable_labels(weights: Weights) -> Sequence[str]:
+    """What a model's .onnx, or one that was made of its weights before, says that it recognises.
+
+    Nothing where there is none, or it does not say. The network is not loaded, but its file is read.
+    Raises DetectorError where that is no network.
+    """
+    path = weights.path
+    if weights.suffix != ".onnx":
+        made = sorted((assets.cache_folder() / "engines").glob(f"{weights.sha256}-onnxruntime-*-fp32.onnx"))
+        if not made:
+            return ()
+        path = made[0]
+    labels: Sequence[str] | None = importlib.import_module(READER).read_contents(path).labels
+    return labels or ()
 
 
 @contextmanager

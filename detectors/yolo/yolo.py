@@ -15,7 +15,7 @@ from detectors.yolo.devices import INT8, choose, max_batch
 from detectors.yolo.engine import ReadingEngine, check_imgsz, choose_classes
 from detectors.yolo.letterbox import Fit, fit, fit_fixed
 from detectors.yolo.postprocess import Layout, Reading, layout
-from detectors.yolo.weights import private_copy, resolve
+from detectors.yolo.weights import known_labels, private_copy, readable_labels, resolve
 from streamer.contracts import Spread, one_after_another
 from streamer.detections import Detections
 from streamer.errors import ConfigError, DetectorError
@@ -37,9 +37,9 @@ class Yolo:
     engine: auto, onnx (CPU), torch, openvino or openvino-int8 (CPU, an extra). device: auto, cpu or cuda:N.
     trust_weights: load .pt weights that the catalogue does not know, which is running their code.
 
-    Detectors on the same `device` share a worker. `labels` is empty and the network not loaded until
-    entered. One thread, but `prepare` may run in another one meanwhile. Raises ConfigError,
-    AssetError, DetectorError when made and when entered.
+    Detectors on the same `device` share a worker. The network is not loaded until entered, and `labels` are
+    empty until then where the catalogue does not know the model. One thread, but `prepare` may run in
+    another one meanwhile. Raises ConfigError, AssetError, DetectorError when made and when entered.
     """
 
     def __init__(
@@ -66,9 +66,16 @@ class Yolo:
         check_made(self._engine_name, self._weights, imgsz)
         precision = "fp16" if self.device.startswith("cuda") else "int8" if engine == INT8 else "fp32"
         self.info = ModelInfo(self._weights.name, LIBRARIES[self._engine_name], imgsz, precision)
-        self.labels: Sequence[str] = ()
+        self.labels: Sequence[str] = known_labels(self._weights)
         self.max_batch = max_batch(self.device)
         self._engine: ReadingEngine | None = None
+
+    def stated_labels(self) -> Sequence[str]:
+        """`labels`, or what the model's file says they are; the network is not loaded for it.
+
+        Empty where the file does not say. Raises DetectorError where it is no network.
+        """
+        return self.labels or readable_labels(self._weights)
 
     def __enter__(self) -> Self:
         with self._named():

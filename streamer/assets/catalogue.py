@@ -3,11 +3,11 @@
 import difflib
 import functools
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
 
 from streamer.errors import ConfigError
 
@@ -28,13 +28,18 @@ class Asset:
     version: str
     member: str  # the file's path within the package's wheel
     about: str
+    labels: Sequence[str] = ()  # what weights recognise, by number; empty where it is not known here
 
 
 @functools.cache
 def catalogue() -> Mapping[str, Asset]:
     """Every asset by its name, in alphabetical order."""
     rows = tomllib.loads(resources.files("streamer.assets").joinpath("catalogue.toml").read_text("utf-8"))
-    return MappingProxyType({name: Asset(name=name, **rows[name]) for name in sorted(rows)})
+    return MappingProxyType({name: _asset(name, **rows[name]) for name in sorted(rows)})
+
+
+def _asset(name: str, labels: Sequence[str] = (), **row: Any) -> Asset:
+    return Asset(name=name, labels=tuple(labels), **row)
 
 
 def find(name: str) -> Asset:
@@ -43,5 +48,5 @@ def find(name: str) -> Asset:
     if name in known:
         return known[name]
     near = difflib.get_close_matches(name, known)
-    hint = f"did you mean {' or '.join(near)}? " if near else ""
-    raise ConfigError(f"the catalogue has no {name!r}: {hint}It has {', '.join(known)}.")
+    hint = f"did you mean {' or '.join(near)}? It has" if near else "it has"
+    raise ConfigError(f"the catalogue has no {name!r}: {hint} {', '.join(known)}.")

@@ -12,7 +12,7 @@ from functools import partial
 
 from streamer.camera import arenas, strangers
 from streamer.camera.backoff import Backoff
-from streamer.camera.intake import Intake
+from streamer.camera.intake import PACE, Intake
 from streamer.camera.pictures import Pictures, PictureWatch
 from streamer.camera.reader import Outcome, Reader
 from streamer.camera.standing import Standing
@@ -23,6 +23,7 @@ from streamer.contracts import Source
 from streamer.errors import Cause, SourceError, text_of
 from streamer.frame import Frame, Quality
 from streamer.gate import Beat, Gate
+from streamer.looking import EVERYTHING, Looking
 from streamer.ring import Writer
 from streamer.status import State, Status
 
@@ -41,8 +42,8 @@ class Camera:
 
     `max_fps` leaves out frames (counted as "max_fps") so that no more than that many a second of
     scene time go any further. `gates` are asked in turn whether the detector is to look at what is
-    left. `pictures` says what is wrong with what the camera shows. `seed` is for tests: it fixes the
-    jitter of the waits.
+    left; `looking` says what of that is wanted. `pictures` says what is wrong with what the camera shows.
+    `seed` is for tests: it fixes the jitter of the waits.
     """
 
     def __init__(
@@ -52,22 +53,25 @@ class Camera:
         *,
         max_fps: float | None = None,
         gates: Sequence[Gate] = (),
+        looking: Looking = EVERYTHING,
         pictures: PictureWatch | None = None,
         clock: Clock | None = None,
         seed: int | None = None,
     ) -> None:
         self.name = name
         self.source = source  # the one that is read, or will be next
+        self.looking = looking
         self.reconnects: Counter[Cause] = Counter()  # connections given up or lost, by cause
         self.given_up = 0  # threads that hung in native code and were left behind
         self.error: SourceError | None = None  # why it ended, where that was a failure
         self._clock = clock or MonotonicClock()
         self._tally = Tally()
         looked_after = Pictures(name, pictures)
-        self._intake = Intake(name, [Beat(max_fps, "max_fps"), *gates] if max_fps else gates, looked_after)
+        self._intake = Intake(name, [Beat(max_fps, PACE), *gates] if max_fps else gates, looked_after)
         self._standing = Standing(name, self._tally, looked_after, self._clock)
         self._backoff = Backoff(random.Random(seed))
         self._hung: list[Reader] = []
+        self._viewers: Sequence[Callable[[Frame], object]] = ()
         self._bug = ""
 
     @property
@@ -95,12 +99,19 @@ class Camera:
         """Width and height of the pictures in this epoch; None before the first."""
         return self._tally.size
 
-    def run(self, writer: Writer[Frame], on_change: Callable[["Camera"], None]) -> None:
+    def run(
+        self,
+        writer: Writer[Frame],
+        on_change: Callable[["Camera"], None],
+        viewers: Sequence[Callable[[Frame], object]] = (),
+    ) -> None:
         """Read until the source ends for good, nobody takes frames any more, or `stop` is called.
 
         `on_change` is called in this thread: at each change of `status` or `quality`, and every five
-        seconds besides.
+        seconds besides. `viewers` get each frame that `max_fps` and the drop-to-live rule leave, looked at
+        or not, in the reader's thread: they return at once.
         """
+        self._viewers = viewers
         self._standing.listener = partial(on_change, self)
         reader: Reader | None = None
         try:
@@ -137,7 +148,7 @@ class Camera:
         with tally.lock:
             tally.epoch += 1
             tally.size = None
-        reader = Reader(self.source, tally, self._intake, writer, self._clock)
+        reader = Reader(self.source, tally, self._intake, writer, self._clock, viewers=self._viewers)
         # A daemon, for one that hangs in native code can never be joined.
         threading.Thread(target=reader.run, name=f"camera {self.name}", daemon=True).start()
         return reader

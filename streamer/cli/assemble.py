@@ -1,35 +1,21 @@
 """Cameras, models and sinks as the user named them → a pipeline that is ready to start."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from streamer.camera import Camera, PictureWatch
-from streamer.cli.wiring import YOLO, build
-from streamer.config.model import DetectorConfig, ModelConfig
-from streamer.config.sink import JsonlConfig, SinkConfig, VideoConfig
-from streamer.contracts import Detector, Source
+from streamer.cli.networks import shared_by
+from streamer.cli.plan import CameraPlan
+from streamer.cli.wiring import build
+from streamer.config.sink import JsonlConfig, SinkConfig, VideoConfig, WindowConfig
+from streamer.contracts import Source
 from streamer.errors import ConfigError
 from streamer.gate import Beat, Gate
 from streamer.pipeline import Pipeline
 from streamer.sources import open_source
 from streamer.sources.address import Address, Kind
-from streamer.sources.options import SourceOptions
-
-
-@dataclass(frozen=True, slots=True)
-class CameraPlan:
-    """One camera as the user wants it."""
-
-    name: str
-    address: Address
-    model: ModelConfig | DetectorConfig
-    options: SourceOptions = SourceOptions()  # noqa: RUF009 - frozen
-    isolation: str = "thread"
-    max_fps: float | None = None
-    detect_fps: float | None = None
-    on_motion: bool = False
+from streamer.sources.listing import FILM_SUFFIXES
 
 
 def assemble(cameras: Sequence[CameraPlan], sinks: Sequence[SinkConfig]) -> Pipeline:
@@ -37,20 +23,25 @@ def assemble(cameras: Sequence[CameraPlan], sinks: Sequence[SinkConfig]) -> Pipe
     _check_films(cameras, sinks)
     _spare_recordings(cameras, sinks)
     pipeline = Pipeline()
-    detectors: dict[str, Detector] = {}
-    for plan in cameras:
-        key = plan.model.model_dump_json()
-        if key not in detectors:
-            detectors[key] = detector_for(plan.model)
+    for plan, detector in zip(cameras, shared_by(cameras), strict=True):
         source = _source(plan)
-        pictures = _pictures(source)
-        camera = Camera(plan.name, source, max_fps=plan.max_fps, gates=_gates(plan), pictures=pictures)
-        pipeline.add(camera, detectors[key])
+        camera = Camera(
+            plan.name,
+            source,
+            max_fps=plan.max_fps,
+            gates=_gates(plan),
+            looking=plan.wishes,
+            pictures=_pictures(source),
+        )
+        pipeline.add(camera, detector)
     for number, sink in enumerate(sinks):
         name = _unique(
             sink.use.rpartition(":")[2], [other.use.rpartition(":")[2] for other in sinks[:number]]
         )
-        made = build(sink.use, _given(sink), f"sinks[{number}]", needs="write")
+        given = _given(sink)
+        if isinstance(sink, WindowConfig):
+            given["cameras"] = [plan.name for plan in cameras]
+        made = build(sink.use, given, f"sinks[{number}]", needs="write")
         pipeline.sink(made, name, required=sink.required)
     return pipeline
 
@@ -83,32 +74,25 @@ def _gates(plan: CameraPlan) -> list[Gate]:
     return gates
 
 
-def detector_for(model: ModelConfig | DetectorConfig) -> Detector:
-    """The detector that a model's configuration describes."""
-    made: Detector
-    if isinstance(model, DetectorConfig):
-        made = build(model.use, model.arguments(), "model", needs="detect")
-    else:
-        arguments = model.model_dump()
-        made = build(YOLO, {"name_or_path": arguments.pop("name"), **arguments}, "model")
-    return made
-
-
 def _spare_recordings(cameras: Sequence[CameraPlan], sinks: Sequence[SinkConfig]) -> None:
     """Refuse to write over what is to be read: a slip of the hand must not cost a recording."""
-    read = [plan.address.text for plan in cameras if plan.address.kind in (Kind.FILE, Kind.PICTURES)]
+    read = [plan.address for plan in cameras if plan.address.kind.local]
     for sink in sinks:
         if not isinstance(sink, JsonlConfig | VideoConfig):
             continue  # what the path of somebody else's sink means is not ours to know
         for plan in cameras:
             written = Path(sink.path.replace("{camera}", plan.name))
-            if any(_same(written, Path(path)) for path in read):
+            if any(_belongs(written, address) for address in read):
                 raise ConfigError(f"{sink.use}: {written} is the recording to be read; write elsewhere")
 
 
-def _same(one: Path, other: Path) -> bool:
+def _belongs(written: Path, address: Address) -> bool:
+    """True where it is a recording's file, or would be one more of a folder of them."""
     try:
-        return one.samefile(other)
+        if address.kind is Kind.FILMS and written.suffix.lower() in FILM_SUFFIXES:
+            place = Path(address.text)
+            return written.parent.samefile(place if place.is_dir() else place.parent)
+        return written.samefile(address.text)
     except OSError:  # one of them is not there; if there is more to say, the sink says it
         return False
 

@@ -12,7 +12,7 @@ from streamer.config.sink import JsonlConfig, SinkConfig
 from streamer.errors import ConfigError
 
 _ANY_CAMERA = {"camera": {"source": "synthetic:"}}
-_FLAG_OF_SINK = {"zmq": "--zmq", "jsonl": "--jsonl", "video": "--video"}
+_FLAG_OF_SINK = {"zmq": "--zmq", "jsonl": "--jsonl", "video": "--video", "window": "--show"}
 
 
 def add_network_flags(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +54,7 @@ def model_from_flags(args: argparse.Namespace) -> ModelConfig:
 
 
 def sinks_from_flags(args: argparse.Namespace) -> list[SinkConfig]:
-    """`--jsonl`, `--zmq`, `--video`: a sink that was asked for by hand is required."""
+    """`--jsonl`, `--zmq`, `--video`: an output that was asked for by hand is required. And `--show`."""
     wanted: list[dict[str, Any]] = []
     sinks: list[SinkConfig] = []
     if args.jsonl == "-":  # stdout is for the command line only
@@ -67,6 +67,8 @@ def sinks_from_flags(args: argparse.Namespace) -> list[SinkConfig]:
         wanted.append({"use": "video", "path": args.video})
     for sink in wanted:
         sink["required"] = True
+    if args.show or args.show_mode:  # not required: a screen that goes must not end the run
+        wanted.append({"use": "window", "mode": args.show_mode or "predicted"})
     flags = [_FLAG_OF_SINK[sink["use"]] for sink in wanted]
     return [*sinks, *_checked({"sinks": wanted}, flags).sinks]
 

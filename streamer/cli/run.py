@@ -4,15 +4,22 @@ import argparse
 import sys
 from pathlib import Path
 
-from streamer.cli.assemble import CameraPlan, assemble
+from streamer.cli.assemble import assemble
+from streamer.cli.plan import plans
 from streamer.cli.session import positive_seconds, run
 from streamer.config import load
-from streamer.sources.address import parse_address
+
+EXAMPLES = """\
+examples:
+  freshframe init                             writes cameras.yaml
+  freshframe run cameras.yaml
+  freshframe run configs/demo.yaml --for 60
+"""
 
 
 def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add `run` to the command line."""
-    parser = subparsers.add_parser("run", help="do what a configuration says")
+    parser = subparsers.add_parser("run", help="do what a configuration says", epilog=EXAMPLES)
     parser.add_argument(
         "config", type=Path, metavar="CONFIG.yaml", help="`freshframe check` tells whether it is right"
     )
@@ -25,17 +32,4 @@ def _run(args: argparse.Namespace) -> int:
     config = load(args.config)
     # Classes of one's own may lie beside the configuration; last, so that they shadow nothing.
     sys.path.append(str(args.config.resolve().parent))
-    cameras = [
-        CameraPlan(
-            name=name,
-            address=parse_address(camera.source),
-            model=camera.model or config.model,
-            options=camera.options,
-            isolation=camera.isolation,
-            max_fps=camera.max_fps,
-            detect_fps=camera.detect_fps,
-            on_motion=camera.detect == "on_motion",
-        )
-        for name, camera in config.cameras.items()
-    ]
-    return run(assemble(cameras, config.sinks), for_s)
+    return run(assemble(plans(config), config.sinks), for_s)

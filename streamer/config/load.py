@@ -1,7 +1,7 @@
 """A configuration file to a Config: everything that is wrong with it is said at once."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,20 @@ class Loaded:
 
     config: Config
     hidden: Mapping[KeyPath, str] = field(repr=False)  # what came from the environment -> what to show
+    file: str
+    document: Document = field(repr=False)
+
+    def said(self, problems: Sequence[Problem], kind: str = "") -> list[str]:
+        """Problems with their places in the file, a line each, in the file's order."""
+        return _lines(self.file, self.document, problems, kind)
+
+    def text_at(self, path: KeyPath, value: str) -> str:
+        """What may be shown of the value of a key: nothing that came from the environment, no password."""
+        return redacted(self.hidden.get(path, value))
 
     def shown(self) -> dict[str, Any]:
         """Every key with its value or default, as a plain tree without secrets."""
-        tree = _masked(self.config.model_dump(), (), self.hidden)
+        tree = _masked(self.config.model_dump(by_alias=True), (), self.hidden)
         assert isinstance(tree, dict)
         return tree
 
@@ -58,7 +68,7 @@ def read(path: str | os.PathLike[str]) -> Loaded:
         problems += [found for found in problems_in(error, filled.hidden) if found.path not in known]
     if problems:
         raise refusal(file, document, problems)
-    return Loaded(config, filled.hidden)
+    return Loaded(config, filled.hidden, file, document)
 
 
 def refusal(file: str, document: Document, problems: list[Problem]) -> ConfigError:
@@ -85,14 +95,12 @@ def text_of(file: str) -> str:
         raise ConfigError(f"{file}:{line}: not UTF-8 text; save it as UTF-8") from None
 
 
-def _lines(file: str, document: Document, problems: list[Problem]) -> list[str]:
+def _lines(file: str, document: Document, problems: Sequence[Problem], kind: str = "") -> list[str]:
     placed = sorted((_line(document, problem), i) for i, problem in enumerate(problems))
     lines = []
     for line, i in placed:
         where = key_path(problems[i].path)
-        lines.append(
-            f"{file}:{line}: {where}: {problems[i].text}" if where else f"{file}:{line}: {problems[i].text}"
-        )
+        lines.append(f"{file}:{line}: {kind}{where}{': ' if where else ''}{problems[i].text}")
     return list(dict.fromkeys(lines))
 
 
@@ -108,7 +116,7 @@ def _masked(value: Any, path: KeyPath, hidden: Mapping[KeyPath, str]) -> Any:
         return {key: _masked(item, (*path, key), hidden) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_masked(item, (*path, i), hidden) for i, item in enumerate(value)]
-    if value is not None and not isinstance(value, bool) and secret(path):
+    if secret(path, value):
         return MASK
     if path in hidden:
         return redacted(hidden[path])

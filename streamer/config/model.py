@@ -1,7 +1,7 @@
 """`model:`, a network by name, or a detector of one's own."""
 
 import os
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -11,9 +11,11 @@ from pydantic import (
     Field,
     Tag,
     ValidationInfo,
+    model_validator,
 )
 
 from streamer.config.part import CLASS, Part, beside
+from streamer.config.wanted import DEFAULT_CONF, Classes, Conf, check_named
 
 DEVICE = r"^(auto|cpu|cuda:[0-9]{1,3})$"
 
@@ -23,22 +25,44 @@ def _network(name: str, info: ValidationInfo) -> str:
     return beside(name, info) if is_file else name
 
 
-Label = Annotated[str, Field(min_length=1)]
-Classes = Annotated[tuple[Label, ...], Field(strict=False, min_length=1)]
-
-
 class ModelConfig(Part):
     """A network out of the catalogue or of a file."""
 
     name: Annotated[str, Field(min_length=1), AfterValidator(_network)] = Field(
-        default="yolo26n", description="a name that `freshframe models list` shows, or a .pt or .onnx file"
+        default="yolo26n",
+        description="a name that `freshframe models list` shows, or a .pt or .onnx file",
+        examples=["yolo26n", "models/best.onnx"],
     )
-    imgsz: int = Field(default=640, ge=32, le=4096, multiple_of=32, description="longer input side, pixels")
-    conf: float = Field(default=0.25, ge=0, le=1, description="lowest score that is reported")
-    classes: Classes | None = Field(default=None, description="labels that are reported; null: all")
-    engine: Literal["auto", "onnx", "torch", "openvino", "openvino-int8"] = "auto"
-    device: str = Field(default="auto", pattern=DEVICE, description="auto, cpu or cuda:N")
+    imgsz: int = Field(
+        default=640,
+        ge=32,
+        le=4096,
+        multiple_of=32,
+        description="longer side of what the network sees, pixels, a multiple of 32: more finds smaller "
+        "things, and is slower",
+        examples=[320, 640, 1280],
+    )
+    conf: Conf = Field(
+        default=DEFAULT_CONF,
+        description="lowest score that is reported: a number, or one for each class, where `default` stands "
+        "for the others",
+        examples=[0.25, {"default": 0.25, "person": 0.5}],
+    )
+    classes: Classes | None = Field(
+        default=None, description="labels that are reported; null: all", examples=[["person", "car"]]
+    )
+    engine: Literal["auto", "onnx", "torch", "openvino", "openvino-int8"] = Field(
+        default="auto", description="auto: torch on a GPU, else onnx; the openvino ones are extras"
+    )
+    device: str = Field(
+        default="auto", pattern=DEVICE, description="auto, cpu or cuda:N", examples=["auto", "cuda:0"]
+    )
     trust_weights: bool = Field(default=False, description="load an unknown file, which can run any code")
+
+    @model_validator(mode="after")
+    def _refuse_an_idle_score(self) -> Self:
+        check_named(self.conf, self.classes)
+        return self
 
 
 class DetectorConfig(Part):
@@ -46,7 +70,11 @@ class DetectorConfig(Part):
 
     model_config = ConfigDict(extra="allow")
 
-    use: str = Field(pattern=CLASS, description="module:Class; the remaining keys are its arguments")
+    use: str = Field(
+        pattern=CLASS,
+        description="module:Class, looked for beside this file too; the remaining keys are its arguments",
+        examples=["mine:Bright"],
+    )
 
     def arguments(self) -> dict[str, Any]:
         """What its constructor gets."""

@@ -9,6 +9,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationInfo
 from pydantic_core import PydanticCustomError
 
+# Begins what pydantic says, in an error's place, of which kind it took a value for: no key can hold it.
+TAG = "\0"
 CLASS = r"^[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*$"
 
 
@@ -18,6 +20,11 @@ class Part(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False, hide_input_in_errors=True
     )
+
+    @classmethod
+    def written_keys(cls) -> list[str]:
+        """What may be written in it."""
+        return [field.alias or name for name, field in cls.model_fields.items()]
 
     def __repr_args__(self) -> list[tuple[str | None, Any]]:
         """Nothing: values may be secrets, and a repr ends up in logs."""

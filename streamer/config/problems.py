@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 
 from streamer.config.hidden import MASK, names_a_secret, redacted, shown
 from streamer.config.model import DEVICE, DetectorConfig, ModelConfig
-from streamer.config.part import CLASS, Part
+from streamer.config.part import CLASS, TAG, Part
 from streamer.config.schema import NAME, CameraConfig, Config
 from streamer.config.sink import (
     BUILT_IN,
@@ -86,19 +86,19 @@ def problems_in(error: ValidationError, hidden: Mapping[KeyPath, str]) -> list[P
 
 
 def _problem(details: ErrorDetails, hidden: Mapping[KeyPath, str]) -> Problem:
-    part, path = _place(details["loc"])
+    part, path = _place(tuple(key for key in details["loc"] if not str(key).startswith(TAG)))
     kind, context = details["type"], details.get("ctx", {})
     if kind == "extra_forbidden":
-        text = unknown_key(path[-1], list(part.model_fields))
+        text = unknown_key(path[-1], part.written_keys())
     elif kind == "missing":
         text = "missing; it must be given"
     elif kind == "value_error":
-        text = _said_by_validator(context["error"], details["input"], hidden.get(path))
+        text = _said_by_validator(context["error"], details["input"], path, hidden)
     else:
         allowed = _allowed(kind, context, details["msg"])
         text = f"found {_found(details['input'], path, hidden)}; allowed: {allowed}"
         if kind == "model_type":
-            text += f" with {', '.join(part.model_fields)}"
+            text += f" with {', '.join(part.written_keys())}"
         if kind == "literal_error" and path not in hidden and isinstance(details["input"], str):
             text += _nearest(details["input"], re.findall(r"'([^']*)'", str(context["expected"])))
         if kind == "allowed" and path[0] == "sinks" and path not in hidden:
@@ -138,18 +138,25 @@ def _allowed(kind: str, context: Mapping[str, Any], message: str) -> str:
 
 
 def _found(value: object, path: KeyPath, hidden: Mapping[KeyPath, str]) -> str:
-    if secret(path) and not isinstance(value, (dict, list)):
+    if secret(path, value):
         return MASK
     return f"{shown(hidden[path])} (*** comes from the environment)" if path in hidden else shown(value)
 
 
-def secret(path: KeyPath) -> bool:
-    """True where a key's name says so; a camera may be called what it likes."""
+def secret(path: KeyPath, value: object) -> bool:
+    """True where a key's name says so of a value; a camera may be called what it likes."""
+    if value is None or isinstance(value, bool | dict | list | tuple):
+        return False
     keys = path[2:] if path[:1] == ("cameras",) else path
+    if keys[-2:-1] == ("conf",) and isinstance(value, int | float) and 0 <= value <= 1:
+        keys = keys[:-1]  # a class, such as keyboard
     return any(names_a_secret(key) for key in keys if isinstance(key, str))
 
 
-def _said_by_validator(error: Exception, value: object, masked: str | None) -> str:
+def _said_by_validator(error: Exception, value: object, path: KeyPath, hidden: Mapping[KeyPath, str]) -> str:
+    masked = hidden.get(path)
+    if masked is not None and path[-1:] != ("source",):
+        return f"found {_found(value, path, hidden)}, which is not allowed"
     if masked is not None:
         # What it said may quote the secret, so it has to say it again without.
         value = masked

@@ -3,13 +3,22 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationInfo, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ValidationInfo,
+    WithJsonSchema,
+    model_validator,
+)
 
 from streamer.config.model import DetectorConfig, Model, ModelConfig
 from streamer.config.part import Part, beside
 from streamer.config.sink import JsonlConfig, Sink, SinkConfig, VideoConfig
-from streamer.sources.address import ALLOWED, Kind, parse_address
-from streamer.sources.options import SourceOptions
+from streamer.config.wanted import DEFAULT_CONF, Classes, Conf, Polygons, check_named, wanted
+from streamer.looking import Looking
+from streamer.sources.address import ALLOWED, parse_address
+from streamer.sources.options import TIME, SourceOptions, read_size, read_time
 
 __all__ = ["NAME", "CameraConfig", "Config", "DetectorConfig", "ModelConfig", "SinkConfig"]
 
@@ -22,24 +31,77 @@ def _source(text: str, info: ValidationInfo) -> str:
         address = parse_address(text, folder)
     except OSError as error:  # a name too long, a folder that nobody may look into
         raise ValueError(f"the file cannot be looked for: {error.strerror}") from None
-    return beside(text, info) if address.kind in (Kind.FILE, Kind.PICTURES) else text
+    return beside(text, info) if address.kind.local else text
+
+
+def _time(value: object) -> object:
+    return read_time(value) if isinstance(value, str) else value
+
+
+def _size(text: str) -> str:
+    read_size(text)
+    return text
+
+
+Time = Annotated[
+    Annotated[float, Field(ge=0)] | None,
+    BeforeValidator(_time),
+    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}, {"type": "null"}]}),
+]
 
 
 class CameraConfig(Part):
     """A camera or recording."""
 
-    source: Annotated[str, AfterValidator(_source)] = Field(description=ALLOWED)
-    transport: Literal["tcp", "udp"] = Field(default="tcp", description="of RTSP")
+    source: Annotated[str, AfterValidator(_source)] = Field(
+        description=f"where pictures come from: {ALLOWED}; paths count from this file's folder",
+        examples=["rtsp://viewer:${GATE_PASSWORD}@192.0.2.10/stream2", "usb:0", "films/gate.mp4"],
+    )
+    transport: Literal["tcp", "udp"] = Field(
+        default="tcp",
+        description="of RTSP: over udp lost packets damage pictures; some cameras have nothing else",
+    )
     isolation: Literal["thread", "process"] = Field(
         default="thread",
         description="process: decode a live source in a process of its own, which may crash alone",
     )
     model: Model | None = Field(default=None, description="instead of the top-level one, as a whole")
+    classes: Classes | None = Field(
+        default=None,
+        description="labels that are reported, instead of the model's; null: as the model says",
+        examples=[["person", "dog"]],
+    )
+    conf: Conf | None = Field(
+        default=None,
+        description="lowest score that is reported: a number instead of the model's, or scores of some "
+        "classes, where what is not named stays as the model says; `default` stands for all others",
+        examples=[0.4, {"person": 0.6}],
+    )
+    region: Polygons | None = Field(
+        default=None,
+        description="a polygon, or a list of polygons: [x, y] from 0 (left, top) to 1 (right, bottom) of the "
+        "picture. What stands outside is not reported; a thing stands where the middle of its box's lower "
+        "edge is",
+        examples=[[[0.1, 0.2], [0.9, 0.2], [0.5, 1]]],
+    )
+    look_at: Literal["picture", "region"] = Field(
+        default="picture",
+        description="region: the network sees only the rectangle round the region and a tenth of the picture "
+        "on each side, larger than it would be in the whole picture",
+    )
     max_fps: float | None = Field(
-        default=None, gt=0, le=1000, description="take no more frames a second from the camera, for anything"
+        default=None,
+        gt=0,
+        le=1000,
+        description="take no more frames a second from the camera, for anything",
+        examples=[10],
     )
     detect_fps: float | None = Field(
-        default=None, gt=0, le=1000, description="have the detector look at no more of them a second"
+        default=None,
+        gt=0,
+        le=1000,
+        description="have the detector look at no more of them a second",
+        examples=[5],
     )
     detect: Literal["always", "on_motion"] = Field(
         default="always",
@@ -51,10 +113,46 @@ class CameraConfig(Part):
         description="true: play a file in real time and drop what is late; null: every frame of it",
     )
 
+    from_: Time = Field(
+        default=None, alias="from", description=f"of a recording: nothing before this time; {TIME}"
+    )
+    to: Time = Field(default=None, description=f"of a recording: nothing from this time on; {TIME}")
+    decode: Literal["all", "key"] = Field(
+        default="all", description="key: nothing but keyframes is decoded, for a fraction of the work"
+    )
+    size: Annotated[str, AfterValidator(_size)] | None = Field(
+        default=None,
+        description="of a USB camera: the size that it is asked for, WIDTHxHEIGHT; null: 1280x720, or "
+        "640x480 where it sends uncompressed pictures",
+        examples=["1280x720"],
+    )
+    fps: float | None = Field(
+        default=None,
+        gt=0,
+        le=1000,
+        description="of a USB camera: the rate that it is asked for; null: 30",
+        examples=[30],
+    )
+
     @property
     def options(self) -> SourceOptions:
         """How its source is to be read."""
-        return SourceOptions(live=self.live, transport=self.transport)
+        return SourceOptions(
+            live=self.live,
+            transport=self.transport,
+            decode=self.decode,
+            from_s=self.from_,
+            to_s=self.to,
+            size=read_size(self.size) if self.size is not None else None,
+            fps=self.fps,
+        )
+
+    def looking(self, model: ModelConfig | DetectorConfig) -> Looking:
+        """What is wanted of it, where `model` is its own or the top-level one."""
+        place = {"region": self.region, "look_at": self.look_at}
+        if isinstance(model, DetectorConfig):  # whose own arguments are none of ours
+            return wanted(self.classes, self.conf, **place)
+        return wanted(self.classes or model.classes, DEFAULT_CONF, model.conf, self.conf, **place)
 
     @model_validator(mode="after")
     def _refuse_to_lose_what_is_wanted(self) -> Self:
@@ -64,6 +162,13 @@ class CameraConfig(Part):
                 "isolation: process drops what comes too late, and of a recording every frame is wanted; "
                 "add live: true, or leave isolation out"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _refuse_wishes_that_say_nothing(self) -> Self:
+        check_named(self.conf, self.classes)
+        if self.look_at == "region" and self.region is None:
+            raise ValueError("look_at: region needs a region: a list of points [x, y]")
         return self
 
     @model_validator(mode="after")
@@ -79,11 +184,34 @@ class CameraConfig(Part):
 class Config(Part):
     """Everything that `freshframe run` needs to know."""
 
-    model: Model = ModelConfig()
-    cameras: Mapping[Annotated[str, Field(pattern=NAME)], CameraConfig] = Field(
-        min_length=1, json_schema_extra={"additionalProperties": False}
+    model: Model = Field(
+        default=ModelConfig(),
+        description="what recognises: a name that `freshframe models list` shows, a mapping, or a detector "
+        "of one's own (use: module:Class)",
+        examples=["yolo26n", {"name": "yolo26n", "imgsz": 640, "classes": ["person", "car"]}],
     )
-    sinks: Annotated[tuple[Sink, ...], Field(strict=False)] = ()
+    cameras: Mapping[Annotated[str, Field(pattern=NAME)], CameraConfig] = Field(
+        min_length=1,
+        description="each under a name of your own: letters, digits, _ and -",
+        examples=[{"gate": {"source": "rtsp://viewer:${GATE_PASSWORD}@192.0.2.10/stream2"}}],
+        json_schema_extra={"additionalProperties": False},
+    )
+    sinks: Annotated[tuple[Sink, ...], Field(strict=False)] = Field(
+        default=(),
+        description="where results go: zmq, jsonl, video, window, or a sink of one's own (use: module:Class)",
+        examples=[[{"use": "jsonl", "path": "detections.jsonl"}]],
+    )
+
+    @model_validator(mode="after")
+    def _refuse_scores_of_what_is_left_out(self) -> Self:
+        for name, camera in self.cameras.items():
+            model = camera.model or self.model
+            if camera.classes is None and isinstance(model, ModelConfig):
+                try:
+                    check_named(camera.conf, model.classes)
+                except ValueError as error:
+                    raise ValueError(f"cameras.{name}: {error}") from error
+        return self
 
     @model_validator(mode="after")
     def _refuse_shared_files(self) -> Self:

@@ -47,7 +47,8 @@ def _endpoint(text: str) -> str:
     return text
 
 
-def _only_this_machine(endpoint: str) -> bool:
+def only_this_machine(endpoint: str) -> bool:
+    """True where no other machine can reach it."""
     scheme, _, rest = endpoint.partition("://")
     host = rest.rpartition(":")[0].strip("[]")
     try:
@@ -70,24 +71,32 @@ class SinkConfig(Part):
 class CurveConfig(Part):
     """ZeroMQ's encryption: this side's secret key and the public keys that may connect."""
 
-    secret_key: str = Field(pattern=CURVE_KEY)
+    secret_key: str = Field(
+        pattern=CURVE_KEY,
+        description="this side's, as zmq.curve_keypair() makes it; better from the environment",
+        examples=["${ZMQ_SECRET_KEY}"],
+    )
     clients: Annotated[
         tuple[Annotated[str, Field(pattern=CURVE_KEY)], ...], Field(strict=False, min_length=1)
-    ]
+    ] = Field(description="public keys that may connect")
 
 
 class ZmqConfig(SinkConfig):
     """Publish over ZeroMQ."""
 
-    use: Literal["zmq"]
-    endpoint: Annotated[str, AfterValidator(_endpoint)] = Field(description="tcp://HOST:PORT or ipc://PATH")
-    encoding: Literal["json", "msgpack"] = "json"
-    curve: CurveConfig | None = None
+    use: Literal["zmq"] = Field(description="publish over ZeroMQ")
+    endpoint: Annotated[str, AfterValidator(_endpoint)] = Field(
+        description="tcp://HOST:PORT or ipc://PATH", examples=["tcp://127.0.0.1:5555"]
+    )
+    encoding: Literal["json", "msgpack"] = Field(default="json", description="msgpack: smaller and faster")
+    curve: CurveConfig | None = Field(
+        default=None, description="encryption: needed where other machines can reach the endpoint"
+    )
     insecure: bool = Field(default=False, description="let anybody in the network read, without keys")
 
     @model_validator(mode="after")
     def _refuse_an_open_door(self) -> Self:
-        if not (_only_this_machine(self.endpoint) or self.curve or self.insecure):
+        if not (only_this_machine(self.endpoint) or self.curve or self.insecure):
             raise ValueError(
                 "the endpoint can be reached from other machines: give keys (`curve:` in a configuration), "
                 "or allow anybody to read (`insecure: true`, --insecure), or listen on 127.0.0.1"
@@ -98,23 +107,35 @@ class ZmqConfig(SinkConfig):
 class JsonlConfig(SinkConfig):
     """Write one JSON message a line."""
 
-    use: Literal["jsonl"]
-    path: Annotated[str, Field(min_length=1), AfterValidator(_file)]
+    use: Literal["jsonl"] = Field(description="write one JSON message a line")
+    path: Annotated[str, Field(min_length=1), AfterValidator(_file)] = Field(
+        description="a file, counted from this one's folder; each run begins it anew",
+        examples=["detections.jsonl"],
+    )
 
 
 class VideoConfig(SinkConfig):
     """Write what is seen, with boxes drawn."""
 
-    use: Literal["video"]
+    use: Literal["video"] = Field(description="write what is seen, with boxes drawn")
     path: Annotated[str, Field(min_length=1), AfterValidator(_file), AfterValidator(_film)] = Field(
-        description="{camera} in it stands for the camera's name"
+        description="an .mp4, counted from this file's folder; {camera} in it stands for the camera's name",
+        examples=["films/{camera}.mp4"],
     )
 
 
 class WindowConfig(SinkConfig):
-    """Show what is seen in a window."""
+    """Show what is seen in a window on this machine's screen."""
 
-    use: Literal["window"]
+    use: Literal["window"] = Field(description="show it in a window on this machine")
+    mode: Literal["exact", "predicted", "latest"] = Field(
+        default="predicted",
+        description="exact: a picture with its own boxes, so later; predicted: the newest picture, boxes "
+        "carried on by their motion; latest: the newest picture, boxes where they were",
+    )
+    snapshots: Annotated[str, Field(min_length=1), AfterValidator(beside)] | None = Field(
+        default=None, description="the folder for pictures kept with the key s; default: where it was started"
+    )
 
 
 def _own_sink(use: str) -> str:

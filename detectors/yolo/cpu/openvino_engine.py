@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
 
 from detectors.yolo.cpu import tuning
-from detectors.yolo.cpu.onnx_file import Contents, Value, check
+from detectors.yolo.cpu.onnx_contents import read_contents
 from detectors.yolo.cpu.planes import Planes
 from detectors.yolo.cpu.silent_openvino import openvino
 from detectors.yolo.cpu.tuning import Plan
@@ -17,8 +16,6 @@ from detectors.yolo.letterbox import usual_shape
 from streamer import assets
 from streamer.cores import physical_cores
 from streamer.errors import DetectorError
-
-TYPES: dict[int, str] = {onnx.TensorProto.FLOAT: "tensor(float)", onnx.TensorProto.FLOAT16: "tensor(float16)"}
 
 
 class OpenVinoEngine:
@@ -100,24 +97,6 @@ class OpenVinoEngine:
             text = f"the network failed on an input of {planes.shape}: {_first_line(error)}"
             raise DetectorError(text) from error
         return np.asarray(output)
-
-
-def read_contents(path: Path) -> Contents:
-    try:
-        model = onnx.load(path, load_external_data=False)
-    except Exception as error:  # protobuf's, onnx's, the system's: they share no base but Exception
-        text = f"{path} cannot be loaded; delete it or export it anew: {_first_line(error)}"
-        raise DetectorError(text) from error
-    kept = {one.name for one in model.graph.initializer}
-    inputs = [_value(one) for one in model.graph.input if one.name not in kept]
-    metadata = {one.key: one.value for one in model.metadata_props}
-    return check(path, inputs, [_value(one) for one in model.graph.output], metadata)
-
-
-def _value(value: onnx.ValueInfoProto) -> Value:
-    tensor = value.type.tensor_type
-    sides = [one.dim_value if one.HasField("dim_value") else one.dim_param for one in tensor.shape.dim]
-    return Value(value.name, TYPES.get(tensor.elem_type, f"type {tensor.elem_type}"), sides)
 
 
 def _first_line(error: Exception) -> str:
