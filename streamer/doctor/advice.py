@@ -1,0 +1,97 @@
+"""What a look at a source means, in lines; each thing that should be otherwise with what to do."""
+
+from streamer.doctor.cause import what_to_do
+from streamer.doctor.finding import Finding, Section, fact, good, problem, warning
+from streamer.doctor.report import Report
+from streamer.doctor.video_advice import on_video
+from streamer.doctor.wording import amount, far, seconds
+from streamer.errors import Cause
+from streamer.sources.address import Kind
+
+SLOW_CONNECT_S = 3.0
+CLOCK_OFF_S = 1.0
+JITTER_S = 0.05
+
+
+def sections(report: Report) -> tuple[Section, ...]:
+    """The lines about a source, as far as it was seen."""
+    found = [Section("Connection" if report.address.live else "File", tuple(_connection(report)))]
+    if report.codec or report.pictures:
+        found.append(Section("Video", tuple(on_video(report))))
+    if report.packets > 1 and report.address.live:
+        found.append(Section("Timing", tuple(_timing(report))))
+    return tuple(found)
+
+
+def _connection(report: Report) -> list[Finding]:
+    found = []
+    if report.connect_s is not None:
+        found.append(_connected(report))
+    if report.failure is not None:
+        name = "ended" if report.failure.cause is Cause.ENDED else "failed"
+        text = str(report.failure).removeprefix(f"{report.address.redacted}: ")
+        found.append(problem(name, text, what_to_do(report)))
+    elif report.ended:
+        text = f"the stream ended by itself after {seconds(report.watched_s)}"
+        found.append(warning("ended", text, "look for a time limit for viewers in the camera or server"))
+    if report.transport is not None:
+        found.append(_transport(report))
+    if report.read_by == "ffmpeg" and report.address.kind in (Kind.RTSP, Kind.RTSPS):
+        found.append(fact("read by", "FFmpeg: what it sends is not what we read by ourselves"))
+    return found
+
+
+def _connected(report: Report) -> Finding:
+    assert report.connect_s is not None
+    text = f"in {seconds(report.connect_s)}"
+    if report.first_picture_s is not None:
+        text += f"; first picture after {seconds(report.first_picture_s)}"
+    name = "connected" if report.address.live else "opened"
+    if report.connect_s > SLOW_CONNECT_S:
+        advice = "after each outage its pictures come that much later: is the camera overloaded?"
+        return warning(name, text, advice)
+    return good(name, text)
+
+
+def _transport(report: Report) -> Finding:
+    if report.lost is None:
+        return fact("transport", report.transport or "")
+    if not report.lost:
+        return good("transport", f"{report.transport}, no packet was lost")
+    text = f"{report.transport}, {amount(report.lost, 'packet')} never came"
+    if report.damaged:
+        text += f", {amount(report.damaged, 'picture')} lean on them"
+    if report.transport == "udp":
+        return warning("transport", text, "use transport: tcp, where none are lost")
+    advice = "the camera itself drops them: lower its bitrate, or look at its network"
+    return warning("transport", text, advice)
+
+
+def _timing(report: Report) -> list[Finding]:
+    found = []
+    if report.stamps_off:
+        text = "its time stamps do not run in real time"
+        camera = report.address.kind in (Kind.RTSP, Kind.RTSPS)
+        advice = "ages and `late` mean nothing here: look for new firmware"
+        recording = "is this a recording? Then fetch it, and give the file"
+        found.append(warning("stamps", text, advice if camera else recording))
+    if report.jitter_s is not None:
+        text = f"{report.jitter_s * 1000:.1f} ms"
+        if report.jitter_s > JITTER_S:
+            text += ": pictures come irregularly"
+            found.append(warning("jitter", text, "a cable instead of Wi-Fi, or a lower bitrate"))
+        else:
+            found.append(good("jitter", text))
+    if report.address.kind in (Kind.RTSP, Kind.RTSPS):
+        found.append(_clock(report))
+    return found
+
+
+def _clock(report: Report) -> Finding:
+    offset_s = report.clock_offset_s
+    if offset_s is None:
+        return fact("clock", f"the camera said nothing of its clock in {seconds(report.watched_s)}")
+    text = f"the camera's is {far(offset_s)}"
+    if abs(offset_s) > CLOCK_OFF_S:
+        return warning("clock", text, "set an NTP server in the camera, and look at this machine's clock")
+    return good("clock", text)
