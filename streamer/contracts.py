@@ -4,13 +4,16 @@ Boxes are passive: they start no threads. A box is entered, used and left in one
 (sockets, CUDA and decoders want that), except for `StagedDetector.prepare`, which says so.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Protocol, Self, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeVar, runtime_checkable
 
-from streamer.detections import Detections
-from streamer.frame import Picture, View
+if TYPE_CHECKING:  # NumPy loads with them, and `doctor` has to run where that is broken
+    from streamer.detections import Detections
+    from streamer.frame import Picture, View
 
 B = TypeVar("B")
 T_contra = TypeVar("T_contra", contravariant=True)
@@ -43,6 +46,7 @@ class Captured:
     skipped: int = 0  # pictures before this one that were not decoded because they came too late
     segmented: bool = False  # it came with others in a segment (HLS): late by nature, and no backlog
     damaged: bool = False  # it leans on data that was lost or could not be decoded
+    undecoded: int = 0  # pictures before this one that were not decoded because only keyframes are wanted
 
 
 class Source(Box, Protocol):
@@ -53,7 +57,8 @@ class Source(Box, Protocol):
     its own (playing a recording in real time) has a `stop()` too, called from another thread.
 
     Optional: `renew()` returns another source for the same place, not yet entered. A camera whose thread
-    hangs in native code goes on with that one; without it, it can only say that it hangs.
+    hangs in native code goes on with that one; without it, it can only say that it hangs. `sparse`
+    (bool): its pictures may be seconds apart though all is well, and it notices silence by itself.
     """
 
     @property
@@ -122,14 +127,19 @@ class QueueDetector(StagedDetector, Protocol):
 
 
 class Sink(Box, Protocol[T_contra]):
-    """Where results go. `takes` names the type of the items it wants: Result, Health, or a tuple of both.
+    """Where results go. `takes` names the type of the items it wants: Result, Health, Frame, or a tuple.
+
+    Frames are those of live cameras as they come, before anybody has looked at them, for whoever shows
+    what is now: only the newest of each camera waits. A recording's come with their results.
 
     One that fails in `write` is left, and entered again until it works; what comes meanwhile is dropped
     and counted. So it must be possible to enter it again after it was left, also after a failure. One
     that cannot write a single result, or those of one camera, raises `Unwritten` and stays entered.
 
     Optional: `backlog` (int, default 1), how many results of a live camera may wait while `write` is
-    busy. One is the freshest; what keeps a record wants a few, for a moment's hiccup.
+    busy. One is the freshest; what keeps a record wants a few, for a moment's hiccup. `idle()` is called,
+    in the sink's thread, whenever nothing has come for 50 ms. Both `write` and `idle` may raise StopAsked:
+    whoever watches wants the run to end.
     """
 
     @property

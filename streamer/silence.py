@@ -15,7 +15,8 @@ EARLY_NS = 1_000_000_000
 # first of many: the picture after it tells. Two of them among the last few are no stall any more.
 RECENT = 8
 SLACK = 2
-# A server of segments says nothing while the next one is being recorded: 2 to 10 s, seldom more.
+# A server of segments says nothing while the next one is being recorded: 2 to 10 s, seldom more. Where
+# only keyframes are decoded, pictures are as far apart; that the camera says nothing its source finds out.
 SEGMENTED_NS = 20_000_000_000
 
 
@@ -23,21 +24,22 @@ class Silence:
     """The longest gap between two pictures that is still usual. Not thread-safe.
 
     `limit_ns` is max(3 × frame interval, 0.47 s), more where the rate has just dropped or only a few
-    pictures have come, and 20 s where they come in segments; None until two pictures have come: what
-    is usual is not known before.
+    pictures have come, and 20 s where they come in segments, and at least that where they are sparse: only
+    keyframes. None until two pictures have come: what is usual is not known before.
     """
 
     def __init__(self) -> None:
         self.segmented = False
+        self._sparse = False
         self._heard_ns: int | None = None
         self._gaps_ns: deque[int] = deque(maxlen=SPAN)
         self._limit_ns: int | None = None
         self._known = True
 
-    def connected(self) -> None:
+    def connected(self, *, sparse: bool = False) -> None:
         """Another connection to the same camera: the time since the last picture was no gap."""
         self._heard_ns = None
-        self.segmented = False
+        self.segmented, self._sparse = False, sparse
 
     def heard(self, now_ns: int) -> None:
         """A picture came, monotonic ns."""
@@ -53,7 +55,7 @@ class Silence:
             return SEGMENTED_NS
         if not self._known:
             self._limit_ns, self._known = _limit_ns(list(self._gaps_ns)), True
-        return self._limit_ns
+        return max(self._limit_ns or 0, SEGMENTED_NS) if self._sparse else self._limit_ns
 
 
 def _limit_ns(gaps_ns: list[int]) -> int:

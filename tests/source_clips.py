@@ -1,5 +1,6 @@
 """Clips made on the spot, and what a source makes of an address."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -17,12 +18,19 @@ def make_clip(
     path: Path, count: int = 60, codec: str = "libx264", pixels: str = "yuv420p", **options: str
 ) -> Path:
     """A clip of `count` pictures at 30 fps whose brightness says which one it is."""
+    return make_sized(path, SIZE, count, codec, pixels, options)
+
+
+def make_sized(
+    path: Path, size: tuple[int, int], count: int, codec: str, pixels: str, options: dict[str, str]
+) -> Path:
+    """The same, of any size."""
     mux = {"movflags": options.pop("movflags")} if "movflags" in options else {}
     with av.open(str(path), "w", options=mux) as container:
         stream = container.add_stream(codec, rate=30, options=options)
         assert isinstance(stream, VideoStream)
-        stream.width, stream.height, stream.pix_fmt = *SIZE, pixels
-        noise = np.random.default_rng(1).integers(0, 40, (SIZE[1], SIZE[0], 3), np.uint8)
+        stream.width, stream.height, stream.pix_fmt = *size, pixels
+        noise = np.random.default_rng(1).integers(0, 40, (size[1], size[0], 3), np.uint8)
         for index in range(count):
             picture = np.roll(noise, 7 * index, axis=0) + np.uint8(index * 2)
             for packet in stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")):
@@ -50,3 +58,18 @@ def failure(text: str | Path) -> tuple[SourceError, int]:
     # FFmpeg's own errors hold the address with its password.
     assert not isinstance(found.__cause__ or found.__context__, av.FFmpegError)
     return found, count
+
+
+def read_while(text: str | Path, change: Callable[[], None]) -> tuple[int, SourceError]:
+    """How many pictures come where something changes after the first one, and what is said at the end."""
+    count, found = 0, None
+    try:
+        with open_source(parse_address(str(text))) as source:
+            for _ in source:
+                count += 1
+                if count == 1:
+                    change()
+    except SourceError as error:
+        found = error
+    assert found is not None
+    return count, found

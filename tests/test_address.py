@@ -29,6 +29,7 @@ from streamer.sources import Kind, parse_address, redact, unique_names
         ("10:30.mp4", Kind.FILE, "10-30", False),
         ("./concat:a.mp4", Kind.FILE, "concat-a", False),
         ("pictures/*.jpg", Kind.PICTURES, "pictures", False),
+        ("card/*.MP4", Kind.FILMS, "card", False),
         ("holiday/", Kind.PICTURES, "holiday", False),
         ("one.PNG", Kind.PICTURES, "one-PNG", False),
         ("synthetic:", Kind.SYNTHETIC, "synthetic", True),
@@ -105,6 +106,29 @@ def test_paths_count_from_the_folder_that_is_given(tmp_path: Path) -> None:
     assert parse_address("x.mp4", folder).text == str(folder / "x.mp4")
     assert parse_address("/abs/x.mp4", folder).text == "/abs/x.mp4"
     assert parse_address("in/a.jpg", folder).name == "a"
+
+
+def test_what_lies_in_a_folder_says_what_it_is(tmp_path: Path) -> None:
+    for name in ("notes.txt", ".hidden.mp4", "a.gps"):
+        (tmp_path / name).touch()
+    (tmp_path / "sub.mp4").mkdir()
+    for text in (".", "*", "no such folder/"):
+        assert parse_address(text, tmp_path).kind is Kind.PICTURES
+    (tmp_path / "a.MP4").touch()
+    for text in (".", "*", "a*", f"../{tmp_path.name}/", "?.*"):
+        address = parse_address(text, tmp_path)
+        assert (address.kind, address.live) == (Kind.FILMS, False)
+        assert address.kind.film
+        assert address.kind.local
+    assert parse_address("a.MP4", tmp_path).kind is Kind.FILE
+    assert parse_address("*.jpg", tmp_path).kind is Kind.PICTURES
+
+
+@pytest.mark.timeout(10)
+def test_looking_what_a_pattern_finds_is_bounded(tmp_path: Path) -> None:
+    for number in range(9):
+        (tmp_path / f"loop{number}").symlink_to(tmp_path)
+    assert parse_address("*/*/*/*/*/*/*/*/*", tmp_path).kind is Kind.PICTURES
 
 
 def test_a_refused_address_shows_no_password() -> None:

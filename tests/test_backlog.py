@@ -23,7 +23,7 @@ from streamer import Camera, Captured, Cause, Frame, ManualClock, Pipeline, Qual
 from streamer.backlog import LATE_NS
 from streamer.fakecam import FakeCam
 from streamer.impair import Impaired, Impairment
-from streamer.sources import demuxing, open_source, parse_address
+from streamer.sources import SourceOptions, demuxing, open_source, parse_address
 from streamer.sources.decoding import Decoding
 from streamer.sources.network import NetworkSource
 from streamer.sources.pile import Pile
@@ -576,7 +576,7 @@ class Replayed(NetworkSource):
         self.manual = ManualClock()
         self.arrival_s = arrival_s
         self.read = 0
-        super().__init__(parse_address(str(clip)), "tcp", self.manual)
+        super().__init__(parse_address(str(clip)), SourceOptions(), self.manual)
 
     def _packets(self, container: InputContainer, stream: VideoStream) -> "Iterator[Packet[VideoStream]]":
         started_ns = self.manual.now_ns()

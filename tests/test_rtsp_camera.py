@@ -5,11 +5,9 @@ import contextlib
 import hashlib
 import logging
 import re
-import shutil
 import socket
 import ssl
 import struct
-import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -19,7 +17,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from conftest import missing
+from certificates import make_certificate
 from scripted_camera import SDP, Asked, Scripted, interleaved, reply, rtp, usual
 from source_clips import make_clip
 from test_rtsp_units import fragments
@@ -620,16 +618,8 @@ def test_plain_text_behind_rtsps_is_an_error_and_no_hang() -> None:
 
 
 def test_rtsps(tmp_path: Path, clip: Clip, shown: list[np.ndarray]) -> None:
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        missing("openssl makes the certificate, and is not there")
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    command = (
-        f"{openssl} req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=camera"
-    )
-    subprocess.run([*command.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(make_certificate(tmp_path))
 
     class Encrypted(Scripted):
         def _serve(self, sock: socket.socket, number: int) -> None:

@@ -604,3 +604,12 @@ def test_a_flood_that_shows_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> 
         source(camera.url) as one,
     ):
         list(one)
+
+
+@pytest.mark.parametrize("body", ["", "v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=x\r\n"])
+def test_a_server_that_describes_nothing_is_said_to_do_so(body: str) -> None:
+    with Scripted(described(body)) as camera:
+        error = error_of(source(camera.url))
+        assert [asked.method for asked in camera.asked] == ["OPTIONS", "DESCRIBE"]
+    assert error.cause is Cause.NETWORK
+    assert "describes no stream: is the path right" in str(error)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamer.rtsp.auth import Login, best_challenge
-from streamer.rtsp.failures import Unreadable, Unsupported
+from streamer.rtsp.failures import Undescribed, Unreadable, Unsupported
 from streamer.rtsp.message import LARGEST_HEAD_BYTES, answer, read_message, request
 from streamer.rtsp.place import parse_place
 from streamer.rtsp.sdp import base_of, read_track
@@ -173,15 +173,21 @@ def test_h265() -> None:
     assert (found.codec, found.sets) == ("hevc", (b"@\x01\x0c", b"B\x01\x01", b"D\x01\xc1"))
 
 
-@pytest.mark.parametrize("body", [b"", b"<html></html>", b"v=0\n" * 5000])
+@pytest.mark.parametrize("body", [b"<html></html>", b"v=0\n" * 5000])
 def test_what_is_no_description(body: bytes) -> None:
     with pytest.raises(Unreadable):
         read_track(body, "rtsp://h/")
 
 
+@pytest.mark.parametrize("body", [b"", b"\r\n", b"v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=x\r\n"])
+def test_a_description_of_nothing(body: bytes) -> None:
+    with pytest.raises(Undescribed):
+        read_track(body, "rtsp://h/")
+
+
 @given(st.text(max_size=200))
 def test_noise_is_no_description(text: str) -> None:
-    with pytest.raises((Unreadable, Unsupported)):
+    with pytest.raises((Undescribed, Unreadable, Unsupported)):
         read_track(b"v=0\n" + text.encode(errors="replace"), "rtsp://h/")
 
 

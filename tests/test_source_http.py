@@ -1,6 +1,7 @@
 """Video from web servers, and what they may answer instead."""
 
 import contextlib
+import shutil
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,11 +11,25 @@ import av
 import cv2
 import numpy as np
 import pytest
+from av.video.stream import VideoStream
 from source_clips import failure, make_clip
 
 from streamer.contracts import Captured
-from streamer.errors import Cause, SourceError
-from streamer.sources import demuxing, network, open_source, parse_address
+from streamer.errors import Cause
+from streamer.sources import SourceOptions, demuxing, mjpeg, network, open_source, parse_address
+
+# What the header says of the boundary, how it stands before the parts, and whether they have lengths.
+FORMS = {
+    "mjpeg": ("boundary=frame", b"--frame", True),
+    "mjpeg-no-length": ("boundary=frame", b"--frame", False),
+    "mjpeg-quotes": (' boundary="my frame"', b"--my frame", True),
+    "mjpeg-dashes": ("boundary=--frame", b"--frame", True),
+    "mjpeg-more-dashes": ("boundary=--frame", b"----frame", False),
+    "mjpeg-second": (" charset=utf-8; Boundary=frame", b"--frame", True),
+    "mjpeg-another": ("boundary=one", b"--other", True),
+    "mjpeg-none": ("", b"--frame", False),
+    "mjpeg-no-dashes": ("boundary=frame", b"frame", True),
+}
 
 
 class Answers(BaseHTTPRequestHandler):
@@ -35,18 +50,37 @@ class Answers(BaseHTTPRequestHandler):
             self._send(b"", int(name))
         elif name == "hang":
             self.released.wait(20)
-        elif name == "mjpeg":
-            self.send_response(200)
-            self.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
-            self.end_headers()
-            part = cv2.imencode(".jpg", np.zeros((48, 64, 3), np.uint8))[1].tobytes()
-            for _ in range(20):
-                self.wfile.write(b"--frame\r\nContent-Type: image/jpeg\r\n\r\n" + part + b"\r\n")
-            self.close_connection = True
+        elif name.startswith("mjpeg"):
+            self._parts(*FORMS[name])
+        elif name == "live.m3u8":
+            self._send(self._window())
+        elif name.startswith("circle"):
+            self._send(b"", 302, Location=f"/circle{len(self.asked)}")
         elif name == "redirect":
             self._send(b"", 302, Location=f"file://{self.files}/a.ts")
         else:
             self._send((self.files / name).read_bytes())
+
+    def _parts(self, boundary: str, line: bytes, lengths: bool) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", f"multipart/x-mixed-replace;{boundary}")
+        self.end_headers()
+        for number in range(20):
+            part = cv2.imencode(".jpg", np.full((48, 64, 3), 10 * number, np.uint8))[1].tobytes()
+            length = f"Content-Length: {len(part)}\r\nX-Timestamp: 1.5\r\n" if lengths else ""
+            head = f"\r\nContent-Type: image/jpeg\r\n{length}\r\n"
+            with contextlib.suppress(OSError):
+                self.wfile.write(line + head.encode() + part + b"\r\n")
+        self.close_connection = True
+
+    def _window(self) -> bytes:
+        """Three of the segments; it moves on by one each time that it is asked for, after a first look."""
+        head, *entries = (self.files / "all.m3u8").read_text().split("#EXTINF")
+        first = min(max(self.asked.count("live.m3u8") - 2, 0), len(entries) - 3)
+        head = head.replace("MEDIA-SEQUENCE:0", f"MEDIA-SEQUENCE:{first}")
+        shown = [f"#EXTINF{entry}" for entry in entries[first : first + 3]]
+        shown[-1] = shown[-1] if first == len(entries) - 3 else shown[-1].replace("#EXT-X-ENDLIST", "")
+        return (head + "".join(shown)).encode()
 
     def _send(self, body: bytes, status: int = 200, **headers: str) -> None:
         self.send_response(status)
@@ -58,8 +92,28 @@ class Answers(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
 
+@pytest.fixture(scope="module")
+def hls(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six segments of half a second, sound before pictures."""
+    folder = tmp_path_factory.mktemp("hls")
+    options = {"hls_time": "0.5", "hls_list_size": "0", "hls_segment_filename": str(folder / "part%d.ts")}
+    with av.open(str(folder / "all.m3u8"), "w", format="hls", options=options) as container:
+        sound = container.add_stream("aac", rate=48_000)
+        film = container.add_stream("libx264", rate=30, options={"bf": "2", "g": "15", "sc_threshold": "0"})
+        assert isinstance(film, VideoStream)
+        film.width, film.height, film.pix_fmt = 64, 48, "yuv420p"
+        for number in range(90):
+            noise = av.AudioFrame.from_ndarray(np.zeros((1, 1600), np.float32), format="fltp", layout="mono")
+            noise.sample_rate, noise.pts = 48_000, 1600 * number
+            container.mux(sound.encode(noise))
+            picture = np.full((48, 64, 3), 2 * number, np.uint8)
+            container.mux(film.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
+        container.mux([*sound.encode(), *film.encode()])
+    return folder
+
+
 @pytest.fixture
-def web(tmp_path: Path) -> Iterator[str]:
+def web(tmp_path: Path, hls: Path) -> Iterator[str]:
     class Here(Answers):
         files, asked, released = tmp_path, [], threading.Event()
 
@@ -73,6 +127,7 @@ def web(tmp_path: Path) -> Iterator[str]:
         assert second is not None
         data = clip.read_bytes()
         clip.write_bytes(data[: 3 * 188] + data[second:])
+    shutil.copytree(hls, tmp_path, dirs_exist_ok=True)
     (tmp_path / "secret.txt").write_text("nobody may read this")
     playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{}\n#EXT-X-ENDLIST\n"
     (tmp_path / "good.m3u8").write_text(playlist.format("a.ts"))
@@ -128,14 +183,51 @@ def test_a_stream_without_keyframes_is_given_up(web: str, monkeypatch: pytest.Mo
     assert "no keyframe came" in str(error)
 
 
-def test_motion_jpeg_has_no_times(web: str) -> None:
-    captured: list[Captured] = []
-    # Without a length FFmpeg takes the end of the stream for a broken connection.
-    with contextlib.suppress(SourceError), open_source(parse_address(f"{web}/mjpeg")) as source:
-        captured.extend(source)
-    assert len(captured) >= 19
-    assert {one.pts_ns for one in captured} == {None}
-    assert captured[0].picture.size == (64, 48)
+@pytest.mark.parametrize("name", list(FORMS))
+def test_motion_jpeg_as_cameras_send_it(web: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mjpeg, "MOST_TOGETHER", 100)
+    shown = [one.picture.bgr().mean() for one in read_until_it_breaks(f"{web}/{name}")]
+    assert shown == pytest.approx([10 * number for number in range(20)], abs=6)
+
+
+def read_until_it_breaks(url: str) -> list[Captured]:
+    captured = []
+    with open_source(parse_address(url)) as source:
+        for one in source:
+            assert one.pts_ns is None
+            assert one.picture.size == (64, 48)
+            assert one.keyframe
+            captured.append(one)
+    return captured
+
+
+@pytest.mark.timeout(30)
+def test_a_playlist_that_moves_on(web: str) -> None:
+    """Sound first, reordered pictures, and each segment stands in the list for a while only."""
+    with open_source(parse_address(f"{web}/live.m3u8")) as source:
+        captured = list(source)
+    # FFmpeg begins three segments before the end of a live playlist.
+    assert len(captured) == 90
+    assert all(one.segmented for one in captured)
+    times = [one.pts_ns or 0 for one in captured]
+    assert np.diff(times) == pytest.approx(1e9 / 30, abs=20_000)
+    bright = [one.picture.bgr().mean() for one in captured]
+    assert bright == sorted(bright)
+
+
+def test_a_redirect_in_a_circle_is_said(web: str) -> None:
+    error, _ = failure(f"{web}/circle")
+    assert error.cause is Cause.NETWORK
+    assert "sends us elsewhere (302), again and again" in str(error)
+    assert "hunter2" not in str(error)
+
+
+def test_keyframes_of_a_stream_alone(web: str) -> None:
+    with open_source(parse_address(f"{web}/joined.ts"), SourceOptions(decode="key")) as source:
+        captured = list(source)
+    assert [one.undecoded for one in captured] == [0, 9]
+    assert all(one.keyframe for one in captured)
+    assert captured[1].pts_ns == pytest.approx(1e9 / 3, abs=1e6)
 
 
 @pytest.mark.parametrize("name", ["evil.m3u8", "worse.m3u8", "evil.ffconcat", "redirect", "page.html"])

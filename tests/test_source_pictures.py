@@ -1,15 +1,16 @@
 """Folders and globs of pictures."""
 
 import contextlib
+import os
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from source_clips import failure, read
+from source_clips import failure, read, read_while
 
 from streamer.errors import Cause
-from streamer.sources import pictures
+from streamer.sources import listing, pictures
 from streamer.sources.image_header import picture_size
 
 
@@ -71,7 +72,7 @@ def test_links_in_a_circle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     for number in range(9):
         (tmp_path / f"loop{number}").symlink_to(tmp_path)
     assert len(read(f"{tmp_path}/**/*.jpg")) == 1
-    monkeypatch.setattr(pictures, "_MOST_ENTRIES", 10_000)
+    monkeypatch.setattr(listing, "MOST_ENTRIES", 10_000)
     error, _ = failure(f"{tmp_path}/*/*/*/*/*/*/*/*/*.jpg")
     assert error.cause is Cause.NOT_FOUND
     assert "more than 10000 entries" in str(error)
@@ -142,3 +143,33 @@ def test_brackets_in_a_folders_name_are_part_of_it(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "a.png").write_bytes(cv2.imencode(".png", np.zeros((8, 8, 3), np.uint8))[1].tobytes())
     assert len(read(f"{folder}/*.png")) == 1
+
+
+@pytest.mark.timeout(20)
+def test_a_folder_that_changes_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What vanishes, breaks off, grows or becomes something else is said and counted; the others are read."""
+    good = cv2.imencode(".jpg", np.zeros((40, 50, 3), np.uint8))[1].tobytes()
+    for name in "abcdefgh":
+        (tmp_path / f"{name}.jpg").write_bytes(good)
+
+    def change() -> None:
+        (tmp_path / "b.jpg").unlink()
+        (tmp_path / "c.jpg").write_bytes(good[: len(good) // 2])
+        (tmp_path / "d.jpg").unlink()
+        os.mkfifo(tmp_path / "d.jpg")  # whoever opens it waits for a writer
+        (tmp_path / "e.jpg").unlink()
+        (tmp_path / "e.jpg").mkdir()
+        (tmp_path / "f.jpg").unlink()
+        (tmp_path / "f.jpg").symlink_to("/dev/zero")  # it has no end
+        (tmp_path / "g.jpg").write_bytes(good + bytes(1000))  # still growing: the picture is whole
+        (tmp_path / "i.jpg").write_bytes(good)  # too late for this time
+
+    count, error = read_while(tmp_path, change)
+    assert (count, error.cause) == (3, Cause.DAMAGED)
+    assert (
+        "5 of 8 pictures cannot be read: b.jpg (no such file or directory), c.jpg (cut off in its header), "
+        "d.jpg (not a file any more), e.jpg (is a directory), f.jpg (not a file any more)"
+    ) in str(error)
+    monkeypatch.setattr(pictures, "_MAX_FILE_BYTES", 1000)
+    (tmp_path / "h.jpg").write_bytes(good + bytes(1000))
+    assert "larger than" in str(failure(tmp_path / "h.jpg")[0])

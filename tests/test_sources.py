@@ -300,8 +300,6 @@ def test_a_paced_recording_can_be_stopped_while_it_waits(tmp_path: Path) -> None
 
 
 def test_what_cannot_be_opened_at_all() -> None:
-    with pytest.raises(ConfigError, match="USB"):
-        open_source(parse_address("usb:0"))
     with pytest.raises(ConfigError, match="transport"):
         open_source(parse_address("rtsp://h/x"), SourceOptions(transport="http"))
     with pytest.raises(ConfigError, match="live"):

@@ -1,9 +1,10 @@
 """One connection of a camera, in a thread of its own, where native code may take as long as it likes."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from streamer.backlog import LATE_NS, Verdict
-from streamer.camera.intake import Intake
+from streamer.camera.intake import PACE, Intake
 from streamer.camera.tally import Tally
 from streamer.camera.watching import Phase
 from streamer.clock import Clock
@@ -44,6 +45,8 @@ class Reader:
         intake: Intake,
         writer: Writer[Frame],
         clock: Clock,
+        *,
+        viewers: Sequence[Callable[[Frame], object]] = (),
     ) -> None:
         self.source = source
         self.since_ns: int | None = None
@@ -56,6 +59,7 @@ class Reader:
         self._intake = intake
         self._writer = writer
         self._clock = clock
+        self._viewers = viewers
         self._first_ns = 0
         self._late = False
 
@@ -76,7 +80,7 @@ class Reader:
                 self._tally.changed.notify_all()
 
     def _read(self) -> Outcome:
-        self._tally.silence.connected()
+        self._tally.silence.connected(sparse=bool(getattr(self.source, "sparse", False)))
         self._intake.connected(live=self.source.live, ends=self.source.ends)
         self._wait(Phase.OPENING)
         wanted = True
@@ -109,7 +113,7 @@ class Reader:
         epoch, size, skipped = tally.epoch, captured.picture.size, captured.skipped
         if size != tally.size and tally.size is not None:
             epoch += 1  # the size is constant within an epoch
-        index = tally.captured + skipped
+        index = tally.captured + skipped + captured.undecoded
         frame, verdict, shows = intake.judge(captured, epoch, index)
         if self.revoked:  # the gates are its successor's
             return False
@@ -131,6 +135,11 @@ class Reader:
         self.delivered_ns = now_ns - self._first_ns
         if skipped:
             self._writer.drop("backlog", skipped)
+        if captured.undecoded:
+            self._writer.drop("decode", captured.undecoded)
+        if handed_on and reason != PACE:
+            for show in self._viewers:
+                show(frame)
         if reason is None:
             return self._writer.put(frame)
         self._writer.drop(reason)

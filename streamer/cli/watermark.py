@@ -57,13 +57,13 @@ def _run(args: argparse.Namespace) -> int:
         for error in failed:
             say(str(error))
             status = 1
-        if not any(one.read or one.torn for one in found):
+        if not failed and not any(one.read or one.torn for one in found):
             say(f"{file}: no watermark can be read in it; was it made with --watermark, and the oracle?")
         accounts += found
     if args.json:
         for one in accounts:
             sys.stdout.write(json.dumps(_plain(one)) + "\n")
-    else:
+    elif accounts:
         sys.stdout.write(report(accounts, sent))
     return status
 
@@ -71,7 +71,7 @@ def _run(args: argparse.Namespace) -> int:
 def _reader(file: str) -> Callable[[], Iterable[Sighting]]:
     """How to read a file. Raises ConfigError where there is none that can be read."""
     address = parse_address(file)
-    if address.kind not in (Kind.FILE, Kind.PICTURES):
+    if not address.kind.local:
         raise ConfigError(f"{address.redacted}: is no file; record it first, or run it with the oracle")
     if address.kind is Kind.FILE:
         try:

@@ -20,6 +20,7 @@ class FilledIn:
 
     tree: Any = None
     hidden: dict[KeyPath, str] = field(default_factory=dict)
+    secrets: set[str] = field(default_factory=set, repr=False)  # the values themselves
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -59,6 +60,7 @@ def _fill_text(text: str, path: KeyPath, environment: Mapping[str, str], filled:
                 "set it percent-encoded: %40 for @, %2F for /, %3F for ?, %23 for #, %25 for %"
             )
         else:
+            filled.secrets.add(environment[name])
             return environment[name]
         return MASK
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,11 @@ from streamer.config.hidden import MASK, redacted
 from streamer.config.problems import KeyPath, Problem, key_path, problems_in, secret
 from streamer.config.schema import Config
 from streamer.errors import ConfigError
+from streamer.sources.redaction import hide
 
 MAX_BYTES = 256 * 1024
 MOST_SAID = 20  # problems; more is a wall that nobody reads
+SHORTEST_HIDDEN = 4  # letters; shorter ones are in half of all words
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,7 @@ class Loaded:
     hidden: Mapping[KeyPath, str] = field(repr=False)  # what came from the environment -> what to show
     file: str
     document: Document = field(repr=False)
+    secrets: AbstractSet[str] = field(repr=False)  # what came from the environment
 
     def said(self, problems: Sequence[Problem], kind: str = "") -> list[str]:
         """Problems with their places in the file, a line each, in the file's order."""
@@ -35,6 +39,10 @@ class Loaded:
     def text_at(self, path: KeyPath, value: str) -> str:
         """What may be shown of the value of a key: nothing that came from the environment, no password."""
         return redacted(self.hidden.get(path, value))
+
+    def told(self, text: str) -> str:
+        """What somebody's class said, without what came from the environment."""
+        return hide(text, (value for value in self.secrets if len(value) >= SHORTEST_HIDDEN))
 
     def shown(self) -> dict[str, Any]:
         """Every key with its value or default, as a plain tree without secrets."""
@@ -68,7 +76,7 @@ def read(path: str | os.PathLike[str]) -> Loaded:
         problems += [found for found in problems_in(error, filled.hidden) if found.path not in known]
     if problems:
         raise refusal(file, document, problems)
-    return Loaded(config, filled.hidden, file, document)
+    return Loaded(config, filled.hidden, file, document, filled.secrets)
 
 
 def refusal(file: str, document: Document, problems: list[Problem]) -> ConfigError:

@@ -1,10 +1,10 @@
 """What is wrong here, and with a camera; each thing with what to do about it.
 
 A source:      probing    connects and watches for some seconds ─▶ report, a value
-               listening  what a network source gets   film  what a file has ─▶ gathered
+               listening  what a network source gets, or a file has, undecoded ─▶ gathered
                flow       compressed pictures counted ─▶ rates, keyframes, jitter
                header     profile and announced rate, out of a keyframe or a container
-               advice, video_advice, cause  what it means   settings  a configuration for it
+               advice, video_advice  what it means   settings  a configuration for it
 This machine:  examination  section by section; nothing that is broken ends it
                machine/     a file for each section
 Both:          finding    one line, its mark, what to do   wording  amounts and names

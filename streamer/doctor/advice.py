@@ -1,6 +1,5 @@
 """What a look at a source means, in lines; each thing that should be otherwise with what to do."""
 
-from streamer.doctor.cause import what_to_do
 from streamer.doctor.finding import Finding, Section, fact, good, problem, warning
 from streamer.doctor.report import Report
 from streamer.doctor.video_advice import on_video
@@ -11,6 +10,34 @@ from streamer.sources.address import Kind
 SLOW_CONNECT_S = 3.0
 CLOCK_OFF_S = 1.0
 JITTER_S = 0.05
+
+_NETWORK = {
+    Cause.AUTH: "look at user name and password (special characters percent-encoded: %40 for @); "
+    "after several wrong ones many cameras lock the account for minutes",
+    Cause.NOT_FOUND: "look the path up in the camera's manual, or let `freshframe init` ask it by ONVIF",
+    Cause.CODEC: "set the camera's video to H.264 or H.265",
+    Cause.NETWORK: "is the camera on, is this its address, and is the service switched on in it? Try `ping`",
+    Cause.SILENCE: "start the camera anew, close other viewers, and look at the network between",
+    Cause.ENDED: "close other viewers: some cameras allow only a few",
+    Cause.LATE: "lower the bitrate in the camera, or use its substream",
+    Cause.DAMAGED: "look at the network between, and use transport: tcp",
+    Cause.CRASH: "run `freshframe doctor`: a library may be broken",
+}
+_FILE = {
+    Cause.AUTH: "look at who may read it",
+    Cause.NOT_FOUND: "look at the path; relative ones count from the working directory",
+    Cause.CODEC: "convert it to H.264 in MP4",
+    Cause.ENDED: "copy it anew",
+    Cause.DAMAGED: "copy it anew; what is whole of it is read as far as it goes",
+}
+_USB = {
+    Cause.DEVICE: "plug it in, and close other programs that hold it",
+    Cause.NOT_FOUND: "plug it in; `freshframe doctor` lists the USB cameras that are there",
+    Cause.NETWORK: "close other programs that hold it, and plug it in again",
+    Cause.SILENCE: "close other programs that hold it, plug it in again, without a hub",
+    Cause.AUTH: "this user may not open it: usually it has to be in the group video",
+    Cause.CODEC: "no picture comes in a form that can be read: try a smaller size",
+}
 
 
 def sections(report: Report) -> tuple[Section, ...]:
@@ -30,12 +57,15 @@ def _connection(report: Report) -> list[Finding]:
     if report.failure is not None:
         name = "ended" if report.failure.cause is Cause.ENDED else "failed"
         text = str(report.failure).removeprefix(f"{report.address.redacted}: ")
-        found.append(problem(name, text, what_to_do(report)))
+        found.append(problem(name, text, _what_to_do(report, report.failure.cause)))
     elif report.ended:
         text = f"the stream ended by itself after {seconds(report.watched_s)}"
         found.append(warning("ended", text, "look for a time limit for viewers in the camera or server"))
     if report.transport is not None:
         found.append(_transport(report))
+    if report.damaged and not report.lost:
+        text = f"{report.damaged} of {amount(report.pictures, 'picture')} cannot be shown as they were sent"
+        found.append(warning("damaged", text, _what_to_do(report, Cause.DAMAGED)))
     if report.read_by == "ffmpeg" and report.address.kind in (Kind.RTSP, Kind.RTSPS):
         found.append(fact("read by", "FFmpeg: what it sends is not what we read by ourselves"))
     return found
@@ -53,6 +83,12 @@ def _connected(report: Report) -> Finding:
     return good(name, text)
 
 
+def _what_to_do(report: Report, cause: Cause) -> str:
+    kind = report.address.kind
+    table = _NETWORK if kind.network else _USB if kind is Kind.USB else _FILE
+    return table.get(cause, "run `freshframe doctor` without a source: something here may be broken")
+
+
 def _transport(report: Report) -> Finding:
     if report.lost is None:
         return fact("transport", report.transport or "")
@@ -60,7 +96,7 @@ def _transport(report: Report) -> Finding:
         return good("transport", f"{report.transport}, no packet was lost")
     text = f"{report.transport}, {amount(report.lost, 'packet')} never came"
     if report.damaged:
-        text += f", {amount(report.damaged, 'picture')} lean on them"
+        text += f", {amount(report.damaged, 'picture')} damaged"
     if report.transport == "udp":
         return warning("transport", text, "use transport: tcp, where none are lost")
     advice = "the camera itself drops them: lower its bitrate, or look at its network"

@@ -63,8 +63,8 @@ class Flow:
         self.live = live
         self._arrived = Timeline()
         self._shown = Timeline()
-        self._newest_pts_ns: int | None = None
-        self._reordered = False
+        self._before_pts_ns: int | None = None
+        self._reordered = 0
         self._before: tuple[int, int] | None = None  # arrival and decoding time
         self._jitter_ns = 0.0
         self._judged = 0  # for the jitter
@@ -78,9 +78,9 @@ class Flow:
         self._arrived.add(arrived_ns, keyframe=keyframe)
         if pts_ns is not None:
             self._shown.add(pts_ns, keyframe=keyframe)
-            if self._newest_pts_ns is not None and pts_ns < self._newest_pts_ns:
-                self._reordered = True
-            self._newest_pts_ns = max(pts_ns, self._newest_pts_ns or pts_ns)
+            if self._before_pts_ns is not None and pts_ns < self._before_pts_ns:
+                self._reordered += 1
+            self._before_pts_ns = pts_ns
         if dts_ns is not None:
             self._vary(arrived_ns, dts_ns)
 
@@ -106,10 +106,20 @@ class Flow:
         return self._shown if stamped and not self.stamps_off else self._arrived
 
     @property
+    def span_s(self) -> float:
+        """How much of it was seen; 0 where that cannot be known."""
+        return 0.0 if self.by_disk else self.timeline.span_s
+
+    @property
+    def by_disk(self) -> bool:
+        """True where there are no stamps, and packets come as fast as the disk is."""
+        return not self.live and self.timeline is self._arrived
+
+    @property
     def fps(self) -> float | None:
         times = self.timeline
-        if times is self._arrived and not self.live:
-            return None  # as fast as the disk is
+        if self.by_disk:
+            return None
         return (times.count - 1) / times.span_s if times.count > 1 and times.span_s > 0 else None
 
     @property
@@ -119,7 +129,7 @@ class Flow:
 
     @property
     def b_frames(self) -> bool | None:
-        if self._reordered:
+        if self._reordered > 1:  # once may be a jump
             return True
         return False if self._shown.count >= _ORDER_KNOWN_AFTER and self._shown.span_s > 0 else None
 

@@ -103,9 +103,7 @@ class Gathered:
         """Looking is over."""
         with self._lock:
             live = self._report.address.live
-            self._report = replace(
-                self._report, watched_s=self.open_s if live else self._flow.timeline.span_s
-            )
+            self._report = replace(self._report, watched_s=self.open_s if live else self._flow.span_s)
 
     def report(self) -> Report:
         """All of it."""
@@ -114,7 +112,7 @@ class Gathered:
             times = flow.timeline
             found = replace(
                 report,
-                watched_s=report.watched_s or (self.open_s if report.address.live else times.span_s),
+                watched_s=report.watched_s or (self.open_s if report.address.live else flow.span_s),
                 packets=flow.packets,
                 measured_fps=flow.fps,
                 stamps_off=flow.stamps_off,
@@ -125,8 +123,8 @@ class Gathered:
                 found,
                 bits_per_s=flow.bits_per_s,
                 keyframes=times.keyframes,
-                keyframe_every_s=times.keyframe_every_s,
-                no_keyframe_s=times.no_keyframe_s,
+                keyframe_every_s=None if flow.by_disk else times.keyframe_every_s,
+                no_keyframe_s=0.0 if flow.by_disk else times.no_keyframe_s,
                 b_frames=flow.b_frames,
                 jitter_s=flow.jitter_s,
             )

@@ -1,7 +1,8 @@
-"""Looks at what a network source gets, before it is decoded."""
+"""Looks at compressed pictures: what a network source gets, and what lies in a file."""
 
 import time
 
+import av
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
@@ -11,7 +12,8 @@ from streamer.doctor.gathered import Gathered
 from streamer.doctor.header import of_keyframe, of_stream
 from streamer.rtsp.playing import Playing
 from streamer.rtsp.timing import Arrival
-from streamer.sources.demuxing import segmented
+from streamer.sources import demuxing
+from streamer.sources.address import Address
 
 _S = 1_000_000_000
 
@@ -50,14 +52,14 @@ class Listening:
         if not gathered.report().packets:
             gathered.note(read_by="ffmpeg")
             gathered.describe(of_stream(stream))
-            if isinstance(stream.container, InputContainer) and segmented(stream.container):
+            if isinstance(stream.container, InputContainer) and demuxing.segmented(stream.container):
                 gathered.segmented()
         gathered.packet(
             packet.size,
             keyframe=packet.is_keyframe,
             arrived_ns=captured_ns,
-            pts_ns=ticks_ns(packet, packet.pts),
-            dts_ns=ticks_ns(packet, packet.dts),
+            pts_ns=_ticks_ns(packet, packet.pts),
+            dts_ns=_ticks_ns(packet, packet.dts),
         )
 
     def picture(self, codec: str, size_bytes: int, captured_ns: int) -> None:
@@ -67,7 +69,32 @@ class Listening:
         gathered.packet(size_bytes, keyframe=True, arrived_ns=captured_ns, pts_ns=None, dts_ns=None)
 
 
-def ticks_ns(packet: "Packet[VideoStream]", ticks: int | None) -> int | None:
+def read_film(address: Address, gathered: Gathered, seconds: float) -> None:
+    """Note what its header says and what its packets are, as many as that time allows."""
+    until_s = time.monotonic() + seconds
+    try:
+        container, stream = demuxing.open_recording(address)
+    except av.FFmpegError:  # it was opened a moment ago, and is not what it was
+        return
+    with container:
+        gathered.describe(of_stream(stream))
+        try:
+            for packet in container.demux(stream):
+                if packet.size:
+                    gathered.packet(
+                        packet.size,
+                        keyframe=packet.is_keyframe,
+                        arrived_ns=time.monotonic_ns(),
+                        pts_ns=_ticks_ns(packet, packet.pts),
+                        dts_ns=None,
+                    )
+                if time.monotonic() > until_s:
+                    return
+        except av.FFmpegError:
+            return  # what is wrong with it was seen when its pictures were read
+
+
+def _ticks_ns(packet: "Packet[VideoStream]", ticks: int | None) -> int | None:
     """A packet's time stamp in ns."""
     base = packet.time_base
     return None if ticks is None or not base else int(ticks * base * _S)

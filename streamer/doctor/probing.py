@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from streamer.doctor.report import Report
 from streamer.errors import Cause, SourceError
 from streamer.sources import SourceOptions, open_source
 from streamer.sources.address import Address, Kind
+from streamer.sources.listing import look
 
 if TYPE_CHECKING:
     from streamer.sources.network import NetworkSource
@@ -22,6 +24,7 @@ FIRST_PICTURE_S = 12.0
 # Of a recording, as many are decoded as tell what decoding costs.
 DECODED_OF_A_RECORDING = 60
 _FEWEST_DECODED = 10  # to say what one costs
+_USB_CODECS = {"MJPG": "mjpeg", "JPEG": "mjpeg"}
 _AS_IT_IS = SourceOptions()
 
 
@@ -77,6 +80,7 @@ class Probe:
             if not self._stopping.is_set():
                 with source:
                     gathered.opened()
+                    self._ask(source)
                     end.start()
                     self._watch(source)
         except SourceError as error:
@@ -87,17 +91,31 @@ class Probe:
         if gathered.report().read_by == "ffmpeg" and self._address.kind in (Kind.RTSP, Kind.RTSPS):
             # Sound is not asked for, so nothing is known of it.
             gathered.note(transport=self._options.transport, audio=None)
-        if gathered.pictures and self._address.kind is Kind.FILE and Path(self._address.text).is_file():
-            from streamer.doctor.film import read_film  # noqa: PLC0415 - PyAV loads here
-
-            read_film(self._address, gathered, self._seconds)
+        if gathered.pictures and self._address.kind.film:
+            self._read_film()
         gathered.ended()
         return gathered.report()
+
+    def _read_film(self) -> None:
+        from streamer.doctor.listening import read_film  # noqa: PLC0415 - PyAV loads here
+
+        path = Path(self._address.text)
+        if self._address.kind is Kind.FILMS:  # as the first one is, so are the others
+            path = look(path, self._address.redacted).films[0]
+        if path.is_file():
+            read_film(replace(self._address, kind=Kind.FILE, text=str(path)), self._gathered, self._seconds)
 
     def _listen(self, source: "RtspSource | NetworkSource") -> None:
         from streamer.doctor.listening import Listening  # noqa: PLC0415 - PyAV loads here
 
         source.tap = Listening(self._gathered, self._clock)
+
+    def _ask(self, source: Source) -> None:
+        """What a USB camera has granted."""
+        granted = getattr(source, "granted", None)
+        if granted is not None:
+            codec = _USB_CODECS.get(granted.codec, granted.codec)
+            self._gathered.note(codec=codec, announced_fps=granted.fps)
 
     def _watch(self, source: Source) -> None:
         gathered = self._gathered
@@ -105,10 +123,10 @@ class Probe:
             decode_s = None
             if not gathered.pictures:
                 self._cpu_s = time.thread_time()  # the first one costs more: the decoder is made
-            elif gathered.pictures >= _FEWEST_DECODED:
+            elif gathered.pictures >= _FEWEST_DECODED and self._address.kind is not Kind.USB:
                 decode_s = (time.thread_time() - self._cpu_s) / gathered.pictures
             gathered.picture(captured.picture.size, damaged=captured.damaged, decode_s=decode_s)
-            if not (self._address.kind.network or self._address.kind is Kind.FILE):
+            if not (self._address.kind.network or self._address.kind.film):
                 arrived_ns, pts_ns = captured.captured_ns, captured.pts_ns
                 gathered.packet(0, keyframe=False, arrived_ns=arrived_ns, pts_ns=pts_ns, dts_ns=None)
             if self._stopping.is_set() or self._over:

@@ -9,6 +9,7 @@ from streamer.sources.substreams import substream
 NETWORK_PX = 640  # what networks look at unless told otherwise
 LARGE_PX = 1920 * 1080
 FAST_FPS = 30.5
+FEW_FPS = 10.0  # of a USB camera
 LONG_KEYFRAME_S = 4.0
 BUSY_CORE = 0.5  # of one core, for reading and decoding one camera
 _RATE_DIFFERS = 0.1  # a few seconds hold few pictures
@@ -37,7 +38,7 @@ def on_video(report: Report) -> list[Finding]:
     if report.audio is not None:
         sound = ", ".join(codec_name(one) for one in report.audio)
         found.append(fact("sound", f"{sound}; it is not read" if sound else "none"))
-    if report.duration_s:
+    if report.duration_s and report.watched_s:
         length = seconds(report.duration_s)
         if report.watched_s < 0.95 * report.duration_s:
             length += f", {seconds(report.watched_s)} of it read"
@@ -85,16 +86,29 @@ def _rate(report: Report) -> Finding:
     if report.address.live and announced and measured and measured < (1 - _RATE_DIFFERS) * announced:
         advice = "in the dark cameras expose longer: look at exposure; then at bitrate and network"
         return warning("rate", text, advice)
-    if (report.fps or 0) > FAST_FPS and report.address.live:
-        return warning("rate", text, "higher than needed: set the camera to 15 to 30, or max_fps: 30")
+    if too_few(report):
+        plain = (
+            "" if report.codec == "mjpeg" else "uncompressed pictures want a smaller size, or a USB 3 port: "
+        )
+        return warning("rate", text, f"{plain}try size: 640x480")
+    if report.address.live and (report.fps or 0) > FAST_FPS:
+        usb = report.address.kind is Kind.USB
+        ways = "ask for fps: 30" if usb else "set the camera to 15 to 30"
+        return good("rate", text, f"more than 30 cost time and show little more: {ways}")
     return good("rate", text)
+
+
+def too_few(report: Report) -> bool:
+    """True for a USB camera that was not granted more."""
+    return report.address.kind is Kind.USB and 0 < (report.announced_fps or report.fps or 0) < FEW_FPS
 
 
 def _keyframes(report: Report) -> Finding:
     every_s = report.keyframe_every_s
     live = report.address.live
     if every_s is None:
-        text = f"{'one' if report.keyframes else 'none'} in {seconds(report.watched_s)}"
+        text = "one" if report.keyframes == 1 else f"{report.keyframes or 'none'}"
+        text += f" in {seconds(report.watched_s)}" if report.watched_s else ""
     else:
         text = f"every {seconds(every_s)}"
     wait_s = max(every_s or 0, report.no_keyframe_s)

@@ -36,7 +36,7 @@ def far(offset_s: float) -> str:
     size = abs(offset_s)
     if size < 0.0005:
         return "as ours"
-    units = ((86_400, "days"), (3600, "h"), (60, "min"), (1, "s"), (0.001, "ms"))
+    units = ((31_557_600, "years"), (86_400, "days"), (3600, "h"), (60, "min"), (1, "s"), (0.001, "ms"))
     length, name = next(one for one in units if size >= one[0] or one[0] == 0.001)
     return f"{size / length:.3g} {name} {'ahead of' if offset_s > 0 else 'behind'} ours"
 

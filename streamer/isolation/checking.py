@@ -30,9 +30,10 @@ class Checking:
         if not self._asked_ns <= shot.captured_ns <= now_ns:
             what = "before it was asked for" if shot.captured_ns < self._asked_ns else "in the future"
             raise ValueError(f"a picture captured {what}")
-        if not self._pictures.take(1 + shot.skipped, now_ns):
+        left_out = shot.skipped + shot.undecoded
+        if not self._pictures.take(1 + left_out, now_ns):
             raise ValueError(
-                f"{shot.skipped} pictures skipped; no camera has more than {MOST_PER_S} a second"
+                f"{left_out} pictures skipped; no camera has more than {MOST_PER_S} a second"
             )
         self._number = shot.number
         return Captured(
@@ -44,4 +45,5 @@ class Checking:
             skipped=shot.skipped,
             segmented=shot.segmented,
             damaged=shot.damaged,
+            undecoded=shot.undecoded,
         )

@@ -43,6 +43,7 @@ def _work(job: Job, channel: Channel) -> None:
     address = Address(Kind(job.kind), job.text, job.redacted, job.name, job.live)
     log, telling = logging.getLogger("freshframe"), _Telling(channel, address)
     log.addHandler(telling)
+    log.setLevel(logging.INFO)  # whether it is shown is the parent's to say
     gone = threading.Event()
     source: Source | None = None
     try:

@@ -66,6 +66,7 @@ class Shot(Struct, frozen=True, tag=True, array_like=True):
     skipped: _Count
     segmented: bool
     damaged: bool
+    undecoded: _Count
 
 
 class Noted(Struct, frozen=True, tag=True, array_like=True):

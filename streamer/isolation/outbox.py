@@ -29,7 +29,7 @@ class Outbox:
         if self._channel.offer(message):
             self._untold, self._last = 0, b""
         else:
-            self._untold += 1 + captured.skipped
+            self._untold += 1 + captured.skipped + captured.undecoded
             self._last = message
 
     def finish(self) -> None:
@@ -48,6 +48,7 @@ class Outbox:
             min(captured.skipped + self._untold, 2**32 - 1),
             captured.segmented,
             captured.damaged,
+            min(captured.undecoded, 2**32 - 1),
         )
 
     def _room_for(self, picture_bytes: int) -> Writing:

@@ -46,6 +46,7 @@ class Isolated:
         self.ends = inner.ends
         self._address = address
         self._options = options
+        self.sparse = options.decode == "key"
         self._lock = threading.Lock()  # over the three below
         self._process: Process | None = None
         self._entered = False
@@ -101,7 +102,8 @@ class Isolated:
             while (heard := self._next(connection)) is not None:
                 captured, there = heard
                 if overwritten is not None:
-                    captured = replace(captured, skipped=captured.skipped + 1 + overwritten.skipped)
+                    lost = 1 + overwritten.skipped + overwritten.undecoded
+                    captured = replace(captured, skipped=captured.skipped + lost)
                 overwritten = None if there else captured
                 if there:
                     yield captured

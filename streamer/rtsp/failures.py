@@ -9,6 +9,10 @@ class Unsupported(Exception):
     """It can be made sense of, but not by us: another codec, another packetization."""
 
 
+class Undescribed(Exception):
+    """The camera answers, and has no stream to tell of."""
+
+
 class Refused(Exception):
     """The camera answered with a status that is no success."""
 

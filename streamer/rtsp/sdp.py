@@ -6,10 +6,11 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
 
-from streamer.rtsp.failures import Unreadable, Unsupported
+from streamer.rtsp.failures import Undescribed, Unreadable, Unsupported
 
 MOST_LINES = 2000
 MOST_SETS_BYTES = 65_536
+MOST_AUDIO = 8
 _CODECS = {"H264": "h264", "H265": "hevc"}
 
 
@@ -24,6 +25,8 @@ class Track:
     session_url: str  # what PLAY is to name
     other_url: str  # what SETUP is to name where the camera does not know the first one
     sets: tuple[bytes, ...]  # parameter sets, without start codes
+    fps: float | None  # pictures a second, as far as it says so (RFC 8866, section 6.13)
+    audio: tuple[str, ...]  # codecs of the sound beside it, in RTP's names
 
 
 @dataclass(slots=True)
@@ -40,9 +43,14 @@ class _Media:
 def read_track(body: bytes, base: str) -> Track:
     """The first video in H.264 or H.265. `base` is what relative addresses count from.
 
-    Raises Unreadable for what is no description, Unsupported where there is no such video.
+    Raises Unreadable for what is no description, Undescribed where there is nothing in it, Unsupported
+    where there is no such video.
     """
+    if not body.strip():
+        raise Undescribed
     session, media = _sections(body)
+    if not media:
+        raise Undescribed
     session_url = _control(session.values("control"), base, base)
     encrypted = False
     for one in media:
@@ -52,7 +60,7 @@ def read_track(body: bytes, base: str) -> Track:
             encrypted = True
             continue
         for number in one.formats:
-            track = _track(one, number, base, session_url)
+            track = _track(one, number, base, session_url, _audio(media))
             if track is not None:
                 return track
     if encrypted:
@@ -77,7 +85,7 @@ def _sections(body: bytes) -> tuple[_Media, list[_Media]]:
     return session, media
 
 
-def _track(media: _Media, number: str, base: str, session_url: str) -> Track | None:
+def _track(media: _Media, number: str, base: str, session_url: str, audio: tuple[str, ...]) -> Track | None:
     mapped = next((value for value in media.values("rtpmap") if value.split(None, 1)[:1] == [number]), "")
     match = re.fullmatch(r"([0-9]{1,3})\s+([\w.-]+)/([0-9]{1,9}).*", mapped, re.ASCII)
     if match is None or match[2].upper() not in _CODECS or int(match[1]) > 127 or int(match[3]) == 0:
@@ -94,7 +102,24 @@ def _track(media: _Media, number: str, base: str, session_url: str) -> Track | N
     sets = tuple(one for name in names for one in _sets(fields.get(name, "")))
     control = media.values("control")
     url, other_url = _control(control, base, session_url), _control(control, session_url, session_url)
-    return Track(codec, int(match[1]), int(match[3]), url, session_url, other_url, sets)
+    fps = _rate(media.values("framerate"))
+    return Track(codec, int(match[1]), int(match[3]), url, session_url, other_url, sets, fps, audio)
+
+
+def _rate(values: list[str]) -> float | None:
+    text = values[0] if values else ""
+    return float(text) if re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,6})?", text, re.ASCII) and float(text) else None
+
+
+def _audio(media: list[_Media]) -> tuple[str, ...]:
+    """RFC 3551, section 6: what the numbers mean that need no rtpmap."""
+    found = []
+    for one in media:
+        if one.kind == "audio":
+            mapped = "".join(one.values("rtpmap")[:1]).partition(" ")[2].partition("/")[0].upper()
+            known = {"0": "PCMU", "8": "PCMA"}.get("".join(one.formats[:1]), "unknown")
+            found.append(mapped if re.fullmatch(r"[A-Z0-9_-]{1,40}", mapped) else known)
+    return tuple(found[:MOST_AUDIO])
 
 
 def _fields(media: _Media, number: str) -> dict[str, str]:

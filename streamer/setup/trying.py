@@ -46,7 +46,7 @@ def try_camera(camera: Camera, probing: Probing = look) -> Taken:
 
 
 def _why(taken: Offer, offers: tuple[Offer, ...]) -> str:
-    return "" if taken.address.kind in (Kind.FILE, Kind.PICTURES, Kind.SYNTHETIC) else reason(taken, offers)
+    return "" if taken.address.kind.local or taken.address.kind is Kind.SYNTHETIC else reason(taken, offers)
 
 
 def _smaller_may_do(seen: Offer, others: Sequence[Offer]) -> bool:

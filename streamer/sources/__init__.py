@@ -4,8 +4,13 @@ address.py     what a user may write           names.py        a name for each c
 options.py     what may be asked of it
 rtsp.py        RTSP, read by ourselves         network.py      HTTP, and RTSP that FFmpeg must read
 joining.py     its access units to pictures    damage.py       which of them lean on what was lost
+web.py         what a web server answers       mjpeg.py        its JPEGs, one behind the other
+tap.py         who listens to what comes       jpegs.py        where each of them ends
 recording.py   video files                     pictures.py     folders and globs of pictures
+film.py        … read from any time on         films.py        … one behind the other
+length.py      how long they are               listing.py      what lies in a folder
 synthetic.py   moving shapes with known boxes  paced.py        a recording in real time
+usb/           webcams, by OpenCV
 causes.py      what went wrong, in a sentence
 
 PyAV and OpenCV are loaded when a source is opened that needs them.
@@ -42,11 +47,15 @@ def open_source(
         from streamer.sources.network import NetworkSource  # noqa: PLC0415 - PyAV loads here
 
         return NetworkSource(address, options, clock)
+    if address.kind is Kind.USB:
+        from streamer.sources.usb.source import UsbSource  # noqa: PLC0415 - OpenCV and PyAV load here
+
+        return UsbSource(address, options, clock)
     if address.live and address.kind is Kind.SYNTHETIC:
         from streamer.sources.synthetic import SyntheticCamera  # noqa: PLC0415 - OpenCV loads here
 
         return SyntheticCamera(parse_pattern(address.text), clock)
-    recording = _open_recording(address, clock)
+    recording = _open_recording(address, options, clock)
     if not options.live:
         return recording
     from streamer.sources.paced import Paced  # noqa: PLC0415 - only where it is wanted
@@ -54,12 +63,16 @@ def open_source(
     return Paced(recording, clock)
 
 
-def _open_recording(address: Address, clock: Clock) -> Source:
+def _open_recording(address: Address, options: SourceOptions, clock: Clock) -> Source:
     match address.kind:
         case Kind.FILE:
             from streamer.sources.recording import Recording  # noqa: PLC0415 - PyAV loads here
 
-            return Recording(address, clock)
+            return Recording(address, options, clock)
+        case Kind.FILMS:
+            from streamer.sources.films import Films  # noqa: PLC0415 - PyAV loads here
+
+            return Films(address, options, clock)
         case Kind.PICTURES:
             from streamer.sources.pictures import Pictures  # noqa: PLC0415 - OpenCV loads here
 
@@ -68,6 +81,4 @@ def _open_recording(address: Address, clock: Clock) -> Source:
             from streamer.sources.synthetic import SyntheticRecording  # noqa: PLC0415 - OpenCV loads here
 
             return SyntheticRecording(parse_pattern(address.text), clock)
-    raise ConfigError(
-        f"{address.redacted}: USB cameras are not there yet; allowed until then: network and files"
-    )
+    raise ConfigError(f"{address.redacted}: is no recording")

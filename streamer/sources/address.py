@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from streamer.errors import ConfigError
+from streamer.sources.listing import PICTURE_SUFFIXES, holds_films
 from streamer.sources.pattern import parse_pattern
 from streamer.sources.redaction import (
     HIDDEN,
@@ -21,9 +22,10 @@ from streamer.sources.redaction import (
     written_forms,
 )
 
-PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+__all__ = ["ALLOWED", "PICTURE_SUFFIXES", "Address", "Kind", "camera_name", "parse_address"]
+
 ALLOWED = (
-    "rtsp://, rtsps://, http://, https://, a file, a folder or glob of pictures, "
+    "rtsp://, rtsps://, http://, https://, a file, a folder or glob of pictures or video files, "
     "usb:N, /dev/video…, synthetic:"
 )
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
@@ -39,6 +41,7 @@ class Kind(StrEnum):
     HTTPS = "https"
     FILE = "file"
     PICTURES = "pictures"
+    FILMS = "films"
     USB = "usb"
     SYNTHETIC = "synthetic"
 
@@ -46,6 +49,16 @@ class Kind(StrEnum):
     def network(self) -> bool:
         """True for what is reached over the network."""
         return self in (Kind.RTSP, Kind.RTSPS, Kind.HTTP, Kind.HTTPS)
+
+    @property
+    def film(self) -> bool:
+        """True for video files, one or several."""
+        return self in (Kind.FILE, Kind.FILMS)
+
+    @property
+    def local(self) -> bool:
+        """True for what lies on a disk."""
+        return self.film or self is Kind.PICTURES
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +149,8 @@ def _local(text: str, path: Path, folder: Path) -> Address:
         path = Path(glob.escape(str(folder))) / text
     if pattern or path.is_dir() or text.endswith("/") or path.suffix.lower() in PICTURE_SUFFIXES:
         name = path.parent.name if pattern else path.stem if path.suffix and path.is_file() else path.name
-        return Address(Kind.PICTURES, str(path), text, camera_name(name), live=False)
+        kind = Kind.FILMS if holds_films(path) else Kind.PICTURES
+        return Address(kind, str(path), text, camera_name(name), live=False)
     return Address(Kind.FILE, str(path), text, camera_name(path.stem), live=False)
 
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import av.error
 
 from streamer.errors import Cause, SourceError
-from streamer.rtsp.failures import Refused, Unreadable
+from streamer.rtsp.failures import Refused, Undescribed, Unreadable
 from streamer.sources.address import Address, Kind
 
 _UNREACHABLE = {
@@ -74,11 +74,14 @@ def no_datagrams(address: Address, limit_s: float) -> SourceError:
     return SourceError(Cause.SILENCE, f"{address.redacted}: {what}")
 
 
-def explain_rtsp(error: Refused | Unreadable | OSError, address: Address) -> SourceError:
+def explain_rtsp(error: Refused | Undescribed | Unreadable | OSError, address: Address) -> SourceError:
     """What went wrong with a camera that we read ourselves."""
     if isinstance(error, Refused):
         cause = _CAUSES.get(error.status, Cause.NETWORK)
         text = "asks for a user name and a password (401)" if error.asked else _status(error.status)
+    elif isinstance(error, Undescribed):  # a recorder whose camera is off answers so, too
+        cause = Cause.NETWORK
+        text = "answers, and describes no stream: is the path right, and is the camera behind it on?"
     elif isinstance(error, Unreadable):
         cause, text = Cause.NETWORK, f"cannot be understood: {error}"
     else:
@@ -142,6 +145,15 @@ def explain_network(error: av.FFmpegError, address: Address) -> SourceError:
     return SourceError(cause, f"{address.redacted}: {text or _broken(error, address)}")
 
 
+def sent_on(address: Address, status: int) -> SourceError:
+    """A web server sends us to where there is nothing either: in a circle, mostly."""
+    what = (
+        f"sends us elsewhere ({status}), again and again or to where nobody answers: open the address in a "
+    )
+    what += "browser, and give the one where the video is"
+    return SourceError(Cause.NETWORK, f"{address.redacted}: {what}")
+
+
 def answered(error: av.FFmpegError) -> str | None:
     """What a server's status means, or None where there was none."""
     answers = {
@@ -201,9 +213,7 @@ def no_video(address: Address, found: list[str]) -> SourceError:
 
 def no_decoder(address: Address) -> SourceError:
     """The video's codec cannot be decoded here."""
-    what = (
-        "camera: set it to H.264 or H.265" if address.kind is not Kind.FILE else "file: convert it to H.264"
-    )
+    what = "camera: set it to H.264 or H.265" if not address.kind.film else "file: convert it to H.264"
     return SourceError(Cause.CODEC, f"{address.redacted}: no decoder for the video of this {what}")
 
 

@@ -78,6 +78,40 @@ class Decoding:
             self.damage.lost()
             return []
 
+    def decode_alone(self, packet: "Packet[Any]", captured_ns: int) -> list[VideoFrame]:
+        """The picture of a keyframe, at once, however many the decoder would hold back to put in order."""
+        return self.decode(packet, captured_ns) + self._rest()
+
+    def decode_alone_known(self, packet: "Packet[Any]", known: Known) -> list[VideoFrame]:
+        """The same, where somebody else knows what there is to know of the packet."""
+        return self.decode_known(packet, known) + self._rest()
+
+    def _rest(self) -> list[VideoFrame]:
+        """What the decoder holds back; the next packet is its first one."""
+        try:
+            return self._decoder.decode(None)
+        except av.error.MemoryError:
+            raise
+        except av.FFmpegError:
+            self.damage.lost()
+            return []
+        finally:
+            self._flush()
+
+    def forget(self) -> None:
+        """Begin anew with the next packet, a keyframe: what lay between was left out."""
+        self._flush()
+        self.damage.lost()
+
+    def _flush(self) -> None:
+        decoder = self._decoder
+        (decoder.codec_context if isinstance(decoder, VideoStream) else decoder).flush_buffers()
+
+    def move_to(self, stream: VideoStream) -> None:
+        """Read another part of the same recording: nothing is known of damage in it. Times go on."""
+        self.damaged, self.damage = 0, Damage()
+        self._decoder = stream
+
     def known(self, frame: VideoFrame) -> Known:
         """What is known of the packet that a picture came in."""
         return frame.opaque if isinstance(frame.opaque, Known) else self._newest
@@ -93,7 +127,12 @@ class Decoding:
         numerator, denominator = self._ns_per_tick
         return None if ts is None else ts * numerator // denominator
 
-    def captured(self, frame: VideoFrame, pts_ns: int | None) -> Captured:
+    def ticks(self, since_start_ns: int) -> int:
+        """The stream's time stamp for a time since the first one."""
+        numerator, denominator = self._ns_per_tick
+        return (self._first_ts or 0) + since_start_ns * denominator // numerator
+
+    def captured(self, frame: VideoFrame, pts_ns: int | None, *, undecoded: int = 0) -> Captured:
         """Raises SourceError for a picture that is too large or in a form that can't be converted."""
         size = frame.width, frame.height
         if limits.too_large(size):
@@ -106,7 +145,15 @@ class Decoding:
         if frame.is_corrupt and not (known.damaged and self._hands_out_all):
             self.damage.lost()
         damaged = known.damaged or frame.is_corrupt
-        return Captured(picture, known.captured_ns, pts_ns, known.source_ns, known.keyframe, damaged=damaged)
+        return Captured(
+            picture,
+            known.captured_ns,
+            pts_ns,
+            known.source_ns,
+            known.keyframe,
+            damaged=damaged,
+            undecoded=undecoded,
+        )
 
     def _try(self, picture: DecodedPicture, pixels: str) -> None:
         """Convert the first picture of each form here: a form without conversion is the source's error."""

@@ -15,6 +15,7 @@ from av.video.stream import VideoStream
 
 from streamer.sources import causes, limits
 from streamer.sources.address import Address, Kind
+from streamer.sources.web import proxied
 
 # Once for the process: FFmpeg's messages go nowhere. They hold addresses with passwords, and handing
 # them to Python would take the interpreter's lock in the middle of decoding, once per damaged block.
@@ -68,7 +69,8 @@ def open_network(address: Address, transport: str) -> tuple[InputContainer, Vide
             "fpsprobesize": "0",
         }
     else:
-        options = _options(address, f"{_CONTAINERS},mpjpeg,hls")
+        # Motion JPEG is read by ourselves: FFmpeg's memory for a picture has no bound.
+        options = _options(address, f"{_CONTAINERS},hls" + ",mpjpeg" * proxied(address))
         if ".m3u8" in address.text:
             read_s = SEGMENTS_TIMEOUT_S
     times = OPEN_TIMEOUT_S, read_s

@@ -16,7 +16,8 @@ def unique_names(addresses: Sequence[Address], given: Sequence[str] = ()) -> lis
     """
     if len(given) > len(addresses):
         raise ConfigError(
-            f"{len(given)} names for {len(addresses)} sources: {given[len(addresses)]!r} names nothing"
+            f"there are more names ({len(given)}) than sources ({len(addresses)}): "
+            f"{given[len(addresses)]!r} names nothing"
         )
     for position, name in enumerate(given):
         check_name(name)

@@ -8,17 +8,21 @@ from typing import Self
 import av
 from av.container import InputContainer
 from av.packet import Packet
+from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from streamer.clock import Clock
 from streamer.contracts import Captured
 from streamer.errors import Cause, SourceError
 from streamer.sources import demuxing
-from streamer.sources.address import Address
+from streamer.sources.address import Address, Kind
 from streamer.sources.causes import answered, explain_network, silence
 from streamer.sources.decoding import Decoding
+from streamer.sources.mjpeg import Mjpeg
 from streamer.sources.options import SourceOptions
 from streamer.sources.pile import Pile
+from streamer.sources.tap import Tap
+from streamer.sources.web import ask, proxied
 
 # Cameras that save bandwidth send a keyframe every 20 s.
 NO_PICTURE_LIMIT_S = 30.0
@@ -35,23 +39,33 @@ class NetworkSource:
 
     live = True
     ends = False
+    tap: Tap | None = None
 
     def __init__(self, address: Address, options: SourceOptions, clock: Clock) -> None:
         self._address = address
         self._options = options
+        self.sparse = options.decode == "key"
         self._clock = clock
         self._opened: tuple[InputContainer, VideoStream] | None = None
         self._decoding: Decoding | None = None
         self._pile: Pile[Packet[VideoStream]] = Pile()
         self._told = 0  # of what the pile has skipped
+        self._undecoded = 0  # since the last keyframe
+        self._timed = self._segmented = self._joined = False
         self._stopping = False
+        self._mjpeg: Mjpeg | None = None
+        self._by_ffmpeg = False  # what stands there is not Motion JPEG
 
     @property
     def damaged(self) -> int:
         """Packets of this connection that could not be decoded."""
-        return self._decoding.damaged if self._decoding else 0
+        reader = self._mjpeg or self._decoding
+        return reader.damaged if reader else 0
 
     def __enter__(self) -> Self:
+        web = self._address.kind in (Kind.HTTP, Kind.HTTPS)
+        if web and not self._by_ffmpeg and not proxied(self._address) and self._is_mjpeg():
+            return self
         started_ns = self._clock.now_ns()
         try:
             self._opened = demuxing.open_network(self._address, self._options.transport)
@@ -59,10 +73,14 @@ class NetworkSource:
             failure = self._explain(error, started_ns, demuxing.OPEN_TIMEOUT_S)
         else:
             if not self._too_long(started_ns, demuxing.OPEN_TIMEOUT_S):
+                self._by_ffmpeg = True
                 self._decoding = Decoding(self._opened[1], self._address)
+                self._timed = demuxing.timed(self._opened[0])
+                self._segmented = demuxing.segmented(self._opened[0])
                 return self
             self.__exit__(None, None, None)
             failure = silence(self._address, demuxing.OPEN_TIMEOUT_S)
+        self._by_ffmpeg = False  # whatever stands there now, it is looked at again
         raise failure
 
     def __exit__(
@@ -71,52 +89,100 @@ class NetworkSource:
         if self._opened:
             self._opened[0].close()
             self._opened = None
+        if self._mjpeg:
+            self._mjpeg.close()
+
+    def _is_mjpeg(self) -> bool:
+        """Look what the server answers: Motion JPEG we read ourselves. Raises SourceError."""
+        self._mjpeg = None
+        answer = ask(self._address, demuxing.OPEN_TIMEOUT_S)
+        if answer is None:
+            return False
+        if not answer.kind.startswith("multipart/"):
+            answer.close()
+            return False
+        self._mjpeg = Mjpeg(answer, self._address, self._clock, read_s=demuxing.READ_TIMEOUT_S)
+        if self._stopping:
+            self._mjpeg.stop()
+        return True
 
     def __iter__(self) -> Iterator[Captured]:
+        if self._mjpeg:
+            for captured, size_bytes in self._mjpeg.pictures(NO_PICTURE_LIMIT_S):
+                if self.tap:
+                    self.tap.picture("mjpeg", size_bytes, captured.captured_ns)
+                yield captured
+            return
         if self._opened is None or self._decoding is None:
             raise ValueError("a source is entered before it is iterated")
         container, stream = self._opened
-        decoding, timed = self._decoding, demuxing.timed(container)
-        segmented, pile = demuxing.segmented(container), self._pile
-        pile.connected()
-        joined, last_picture_ns, flushed = False, self._clock.now_ns(), pile.skipped
+        self._pile.connected()
+        self._joined, last_picture_ns = False, self._clock.now_ns()
+        pictures = self._keyframes if self._options.decode == "key" else self._every
         for packet in self._packets(container, stream):
             if self._stopping:
                 return
             captured_ns = self._clock.now_ns()
-            joined = joined or packet.is_keyframe
-            due = pile.add(
-                packet,
-                captured_ns,
-                dts_ns=decoding.ns(packet.dts) if timed and not segmented else None,
-                size=packet.size,
-                keyframe=packet.is_keyframe,
-            )
-            if pile.skipped > flushed:
-                # What leans on pictures before the keyframe (open groups) must not come out as a smear.
-                stream.codec_context.flush_buffers()
-                decoding.damage.lost()
-                flushed = pile.skipped
-            for one, arrived_ns in due if joined else ():
-                for frame in decoding.decode(one, arrived_ns):
-                    last_picture_ns = captured_ns
-                    captured = decoding.captured(frame, decoding.since_start_ns(frame.pts) if timed else None)
-                    skipped, self._told = pile.skipped - self._told, pile.skipped
-                    yield replace(captured, skipped=skipped, segmented=segmented)
+            if self.tap:
+                self.tap.demuxed(stream, packet, captured_ns)
+            self._joined = self._joined or packet.is_keyframe
+            for captured in pictures(packet, captured_ns, self._decoding):
+                last_picture_ns = captured_ns
+                yield captured
             if captured_ns - last_picture_ns > NO_PICTURE_LIMIT_S * 1e9:
-                what = "no picture could be decoded" if joined else "no keyframe came"
+                what = "no picture could be decoded" if self._joined else "no keyframe came"
                 raise SourceError(
                     Cause.SILENCE,
                     f"{self._address.redacted}: data comes, but {what} for {NO_PICTURE_LIMIT_S:g} s",
                 )
 
+    def _every(
+        self, packet: "Packet[VideoStream]", captured_ns: int, decoding: Decoding
+    ) -> Iterator[Captured]:
+        """The pictures that a packet completes, and those that waited for it."""
+        pile, skipped_before = self._pile, self._pile.skipped
+        due = pile.add(
+            packet,
+            captured_ns,
+            dts_ns=decoding.ns(packet.dts) if self._timed and not self._segmented else None,
+            size=packet.size,
+            keyframe=packet.is_keyframe,
+        )
+        if pile.skipped > skipped_before:
+            # What leans on pictures before the keyframe (open groups) must not come out as a smear.
+            decoding.forget()
+        for one, arrived_ns in due if self._joined else ():
+            for frame in decoding.decode(one, arrived_ns):
+                skipped, self._told = pile.skipped - self._told, pile.skipped
+                yield replace(self._captured(frame, decoding), skipped=skipped)
+
+    def _keyframes(
+        self, packet: "Packet[VideoStream]", captured_ns: int, decoding: Decoding
+    ) -> Iterator[Captured]:
+        """The picture of a packet that needs no other one."""
+        if packet.is_keyframe and packet.size:
+            for frame in decoding.decode_alone(packet, captured_ns):
+                undecoded, self._undecoded = self._undecoded, 0
+                yield replace(self._captured(frame, decoding), undecoded=undecoded)
+        elif packet.size:
+            self._undecoded += self._joined
+
+    def _captured(self, frame: VideoFrame, decoding: Decoding) -> Captured:
+        pts_ns = decoding.since_start_ns(frame.pts) if self._timed else None
+        return replace(decoding.captured(frame, pts_ns), segmented=self._segmented)
+
     def renew(self) -> "NetworkSource":
         """Another source for the same place, not yet entered."""
-        return NetworkSource(self._address, self._options, self._clock)
+        other = NetworkSource(self._address, self._options, self._clock)
+        other._by_ffmpeg = self._by_ffmpeg
+        return other
 
     def stop(self) -> None:
         """End the iteration, also while a backlog comes in. From any thread."""
         self._stopping = True
+        mjpeg = self._mjpeg
+        if mjpeg:
+            mjpeg.stop()
 
     def _packets(self, container: InputContainer, stream: VideoStream) -> "Iterator[Packet[VideoStream]]":
         packets, limit_s = container.demux(stream), float(container.read_timeout or 0)

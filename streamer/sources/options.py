@@ -1,12 +1,41 @@
 """How a source is to be read, as far as a user may say so."""
 
+import math
+import re
 from dataclasses import dataclass
 
 from streamer.errors import ConfigError
+from streamer.sources import limits
 from streamer.sources.address import Address, Kind
 
 TRANSPORTS = ("tcp", "udp")
 DECODES = ("all", "key")
+TIME = "seconds, or [HH:]MM:SS[.mmm]"
+_CLOCK = re.compile(r"(?:(\d{1,4}):)?(\d{1,6}):(\d{1,2}(?:\.\d{1,9})?)", re.ASCII)
+_SIZE = re.compile(r"([1-9]\d{1,4})x([1-9]\d{1,4})", re.ASCII)
+_SECONDS = re.compile(r"\d{1,9}(?:\.\d{1,9})?", re.ASCII)
+
+
+def read_time(text: str) -> float:
+    """A time in a recording, s: `90`, `1:30`, `00:01:30.250`. Raises ValueError, which names these."""
+    if _SECONDS.fullmatch(text):
+        return float(text)
+    match = _CLOCK.fullmatch(text)
+    if match is None or float(match[3]) >= 60 or (match[1] and int(match[2]) >= 60):
+        raise ValueError(f"{text[:40]!r} is no time in a recording; allowed: {TIME}")
+    return int(match[1] or 0) * 3600 + int(match[2]) * 60 + float(match[3])
+
+
+def read_size(text: str) -> tuple[int, int]:
+    """Width and height in pixels: `1280x720`. Raises ValueError, which says what is allowed."""
+    match = _SIZE.fullmatch(text)
+    size = (int(match[1]), int(match[2])) if match else (0, 0)
+    if match is None or limits.too_large(size):
+        raise ValueError(
+            f"{text[:40]!r} is no size; allowed: WIDTHxHEIGHT in pixels, as in 1280x720, "
+            f"up to {limits.ALLOWED}"
+        )
+    return size
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +52,35 @@ class SourceOptions:
 
     def check(self, address: Address) -> None:
         """Raise ConfigError, which names the key, where this cannot be asked of that address."""
-        where = address.redacted
+        where, kind = address.redacted, address.kind
         if self.transport not in TRANSPORTS:
             raise ConfigError(f"{where}: transport {self.transport!r}; allowed: {', '.join(TRANSPORTS)}")
         if self.decode not in DECODES:
             raise ConfigError(f"{where}: decode {self.decode!r}; allowed: {', '.join(DECODES)}")
+        if self.decode == "key" and not (kind.network or kind.film):
+            raise ConfigError(
+                f"{where}: decode: key is for compressed video, from the network or a file; "
+                "use max_fps for fewer pictures"
+            )
         if self.live is False and address.live:
             raise ConfigError(f"{where}: is live, every frame cannot be asked of it; leave --every-frame out")
-        if address.live and (self.from_s, self.to_s) != (None, None):
-            raise ConfigError(f"{where}: is live; 'from' and 'to' are for recordings")
-        if address.kind is not Kind.USB and (self.size, self.fps) != (None, None):
+        self._check_part(address)
+        if kind is not Kind.USB and (self.size, self.fps) != (None, None):
             raise ConfigError(f"{where}: 'size' and 'fps' are asked of USB cameras: set it in the camera")
+
+    def _check_part(self, address: Address) -> None:
+        where, given = address.redacted, {"from": self.from_s, "to": self.to_s}
+        for key, value in given.items():
+            if value is None:
+                continue
+            if address.live:
+                raise ConfigError(f"{where}: is live; {key!r} is for recordings")
+            if not address.kind.film:
+                raise ConfigError(f"{where}: has no times of its own; {key!r} is for video files")
+            if not 0 <= value < math.inf:
+                raise ConfigError(f"{where}: {key!r} is {value:g}; allowed: {TIME}, from 0 on")
+        if self.to_s is not None and self.to_s <= (self.from_s or 0):
+            raise ConfigError(
+                f"{where}: 'to' is {self.to_s:g} s, and 'from' {self.from_s or 0:g} s: nothing lies between "
+                "them; 'to' must be later"
+            )

@@ -1,8 +1,7 @@
 """A folder or a glob of pictures, in the order of their names."""
 
-import fnmatch
-import glob
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -16,13 +15,12 @@ from streamer.clock import Clock
 from streamer.contracts import Captured
 from streamer.errors import Cause, SourceError
 from streamer.frame import ArrayPicture
-from streamer.sources import limits
-from streamer.sources.address import PICTURE_SUFFIXES, Address
+from streamer.sources import limits, listing
+from streamer.sources.address import Address
 from streamer.sources.image_header import picture_size
 
 _MAX_FILE_BYTES = 1 << 30
 _NAMED_IN_ERROR = 5
-_MOST_ENTRIES = 1_000_000  # that a pattern makes us look at: links in a circle have no end
 
 
 class Pictures:
@@ -44,10 +42,8 @@ class Pictures:
 
     def __enter__(self) -> Self:
         self.damaged = 0
-        self._paths = _listed(self._address)
-        if not self._paths:
-            text = f"{self._address.redacted}: no pictures there; allowed are {' '.join(PICTURE_SUFFIXES)}"
-            raise SourceError(Cause.NOT_FOUND, text)
+        shown = self._address.redacted
+        self._paths = listing.of_one_kind(listing.look(Path(self._address.text), shown), "pictures", shown)
         return self
 
     def __exit__(
@@ -66,7 +62,7 @@ class Pictures:
                 self.damaged += 1
                 why = (error.strerror or "").lower() if isinstance(error, OSError) else str(error)
                 if len(unreadable) < _NAMED_IN_ERROR:
-                    unreadable.append(f"{_printable(path.name)} ({why})")
+                    unreadable.append(f"{listing.printable(path.name)} ({why})")
             else:
                 yield Captured(ArrayPicture(pixels), captured_ns, keyframe=True)
         if self.damaged:
@@ -83,9 +79,7 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
 
     Raises OSError, and ValueError for what is no picture, cut off or larger than the limits.
     """
-    if path.stat().st_size > _MAX_FILE_BYTES:
-        raise ValueError("larger than 1 GiB")
-    data = path.read_bytes()
+    data = _content(path)
     size = picture_size(data)
     if limits.too_large(size):
         raise ValueError(f"{size[0]}x{size[1]} pixels; allowed are {limits.ALLOWED}")
@@ -98,85 +92,13 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     return np.asarray(pixels, np.uint8)
 
 
-def _listed(address: Address) -> list[Path]:
-    path = Path(address.text)
-    if path.is_file():
-        return [path]
-    try:
-        found = path.iterdir() if path.is_dir() else map(Path, _Search(address).found())
-        return sorted(file for file in found if _is_picture(file))
-    except SourceError:
-        raise
-    except OSError as error:
-        text = f"{address.redacted}: cannot be listed ({(error.strerror or '').lower()})"
-        raise SourceError(Cause.NOT_FOUND, text) from None
-
-
-def _is_picture(path: Path) -> bool:
-    return path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".") and path.is_file()
-
-
-class _Search:
-    """Finds what glob.glob would, but ends: `**` follows no links, and what is looked at is counted.
-
-    Raises SourceError where that is too much.
-    """
-
-    def __init__(self, address: Address) -> None:
-        self._address = address
-        self._looked = 0
-
-    def found(self) -> set[str]:
-        anchor, *parts = Path(self._address.text).parts
-        places = {anchor}
-        for number, part in enumerate(parts, 1):
-            places = {
-                match for place in places for match in self._matches(place, part, last=number == len(parts))
-            }
-        return places
-
-    def _matches(self, folder: str, part: str, *, last: bool) -> Iterator[str]:
-        if part == "**":
-            yield from self._below(folder, files=last)
-        elif glob.has_magic(part) and (last or not os.path.lexists(os.path.join(folder, part))):  # noqa: PTH118
-            for entry in self._entries(folder):
-                hidden = entry.name.startswith(".") and not part.startswith(".")
-                if fnmatch.fnmatch(entry.name, part) and not hidden:
-                    yield entry.path
-        else:
-            self._look()
-            yield os.path.join(folder, part)  # noqa: PTH118 - a million Paths are slow
-
-    def _below(self, folder: str, *, files: bool) -> Iterator[str]:
-        waiting = [folder]
-        while waiting:
-            yield (here := waiting.pop())
-            for entry in self._entries(here):
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append(entry.path)
-                elif files:
-                    yield entry.path
-
-    def _entries(self, folder: str) -> Iterator["os.DirEntry[str]"]:
-        try:
-            entries = os.scandir(folder)
-        except OSError:
-            return  # it is none, or may not be read: no match, as in a shell
-        with entries:
-            for entry in entries:
-                self._look()
-                yield entry
-
-    def _look(self) -> None:
-        self._looked += 1
-        if self._looked > _MOST_ENTRIES:
-            text = (
-                f"{self._address.redacted}: more than {_MOST_ENTRIES} entries to look at; narrow the pattern"
-            )
-            raise SourceError(Cause.NOT_FOUND, text)
-
-
-def _printable(name: str) -> str:
-    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in name)
+def _content(path: Path) -> bytes:
+    """Whatever it has become since it was listed: a pipe would never end, and a file may grow for ever."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:  # noqa: PTH123 - it is a descriptor
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError("not a file any more")
+        data = file.read(_MAX_FILE_BYTES + 1)
+    if len(data) > _MAX_FILE_BYTES:
+        raise ValueError("larger than 1 GiB")
+    return data

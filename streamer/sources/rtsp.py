@@ -9,7 +9,14 @@ from streamer.clock import Clock
 from streamer.contracts import Captured
 from streamer.errors import SourceError
 from streamer.rtsp.doubt import Doubt
-from streamer.rtsp.failures import Refused, Silent, Stopped, Unreadable, Unsupported
+from streamer.rtsp.failures import (
+    Refused,
+    Silent,
+    Stopped,
+    Undescribed,
+    Unreadable,
+    Unsupported,
+)
 from streamer.rtsp.opening import Route, open_camera
 from streamer.rtsp.place import parse_place
 from streamer.rtsp.playing import Playing
@@ -20,6 +27,7 @@ from streamer.sources.address import Address
 from streamer.sources.joining import Joining
 from streamer.sources.network import NO_PICTURE_LIMIT_S, NetworkSource
 from streamer.sources.options import SourceOptions
+from streamer.sources.tap import Tap
 
 _log = logging.getLogger("freshframe")
 
@@ -46,16 +54,18 @@ class RtspSource:
 
     live = True
     ends = False
+    tap: Tap | None = None
 
     def __init__(self, address: Address, options: SourceOptions, clock: Clock) -> None:
         self._address = address
         self._options = options
+        self.sparse = options.decode == "key"
         self._clock = clock
         self._waiting = Waiting()
         self._route: Route | None = None
         self._playing: Playing | None = None
         self._doubt: Doubt | None = None
-        self._joining = Joining(address)
+        self._joining = Joining(address, keys_only=options.decode == "key")
         self._silent_tries = 0  # in a row
         self._slow = True  # it has not played yet, or was silent in the middle of a handshake
         self._picture_ns = 0  # the last picture
@@ -169,7 +179,7 @@ class RtspSource:
             return causes.silence(self._address, each_s if silent.answered else connect_s)
         except Stopped:
             return causes.stopped(self._address)
-        except (Refused, OSError) as error:
+        except (Refused, Undescribed, OSError) as error:
             return causes.explain_rtsp(error, self._address)
         self._slow = False
         self._joining.connected(self._playing.track.codec)
@@ -184,6 +194,7 @@ class RtspSource:
         if self._waiting.stopped:  # nothing ends FFmpeg while it connects
             return causes.stopped(self._address)
         ffmpeg = NetworkSource(self._address, self._options, self._clock)
+        ffmpeg.tap = self.tap
         try:
             ffmpeg.__enter__()
         except SourceError as error:
@@ -210,6 +221,8 @@ class RtspSource:
                 if self._waiting.stopped:
                     raise Stopped
                 doubt.picture(arrival.unit.arrived_ns)
+                if self.tap:
+                    self.tap.arrived(playing, arrival)
                 yield arrival
             if playing.ended:
                 return

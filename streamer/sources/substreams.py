@@ -29,9 +29,9 @@ _RULES: tuple[_Rule, ...] = (
     _rule(r"(/unicast/c\d{1,3}/s)0(?=/live)", r"\g<1>1"),
     # Foscam.
     _rule(r"(/video)Main(?!\w)", r"\1Sub"),
-    # Axis: as large as the sensor, where no resolution is asked for.
+    # Axis: as large as the sensor, where neither a resolution is asked for nor a profile that may say one.
     _rule(r"(/axis-media/media\.amp)$", r"\1?resolution=1280x720"),
-    _rule(r"(/axis-media/media\.amp\?)(?![^#]*resolution=)([^#]*)$", r"\1resolution=1280x720&\2"),
+    _rule(r"(/axis-media/media\.amp\?)(?![^#]*(?:resolution|profile)=)([^#]*)$", r"\1resolution=1280x720&\2"),
 )
 
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,15 +43,22 @@ def ask(arguments: Sequence[str], timeout_s: float, environment: Mapping[str, st
             said, complained = child.communicate(timeout=timeout_s)
         except subprocess.TimeoutExpired:
             late = True
-            child.kill()
+            _kill(child)
             said, complained = child.communicate()
         finally:
-            child.kill()
+            _kill(child)
             os.close(held[1])
     lines = tuple(_objects(said.decode("utf-8", "replace")))
     if late:
-        return Answer(lines, f"it was not done after {timeout_s:.0f} s")
+        return Answer(lines, f"it was not done after {timeout_s:g} s")
     return Answer(lines, _ending(child.returncode, complained.decode("utf-8", "replace")))
+
+
+def _kill(child: "subprocess.Popen[bytes]") -> None:
+    """It and what it has started: that may hold its pipes open."""
+    if child.returncode is None:
+        with suppress(ProcessLookupError, PermissionError):  # macOS: it has ended, and was not waited for
+            os.killpg(child.pid, signal.SIGKILL)
 
 
 def _objects(text: str) -> list[dict[str, Any]]:

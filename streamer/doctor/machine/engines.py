@@ -51,7 +51,8 @@ def section(loaded: Loaded, measure: Measure | None, why_not: str = "") -> Secti
         found.append(fact("speed", f"not measured: {why_not}"))
     for one in (*CPU, *_gpus(loaded)):
         if not loaded.loads(one.module):
-            found.append(_absent(one))
+            if one.engine != "openvino-int8":  # the same library once more
+                found.append(_absent(one))
             continue
         speed = Speed() if measure is None else measure(one.engine, one.device)
         found.append(_spoken(one, speed))
@@ -73,7 +74,9 @@ def _devices(loaded: Loaded) -> Iterator[Finding]:
             yield good(f"cuda:{number}", f"{one.get('name')}, {size_of(one.get('memory', 0))}")
     elif torch.get("driver") and not torch.get("cuda"):
         text = "an NVIDIA driver is here, and this torch is built without CUDA"
-        yield warning("gpu", text, f"{pip()} install --force-reinstall torch, without constraints.txt")
+        yield warning(
+            "gpu", text, f"install it anew without constraints.txt: {pip()} install --force-reinstall torch"
+        )
     elif torch.get("driver"):
         text = f"torch finds no GPU that it can use (it is built for CUDA {torch['cuda']})"
         yield warning(

@@ -39,9 +39,10 @@ def _cache(folder: Path) -> Finding:
     there = _nearest(folder)
     if not os.access(there, os.R_OK | os.W_OK | os.X_OK):
         made = "" if there == folder else f"{folder} cannot be made: "
-        return problem(
-            "cache", f"{made}{there} may not be written", f"let this user write there, or {ELSEWHERE}"
-        )
+        text, advice = f"{made}{there} may not be written", f"let this user write there, or {ELSEWHERE}"
+        if have():
+            return warning("cache", f"{text}; what is in it is used, and nothing can be added", advice)
+        return problem("cache", text, advice)
     if not there.is_dir():
         return problem("cache", f"{folder}: {there} is no folder", ELSEWHERE)
     return good("cache", str(folder) if there == folder else f"{folder}, not made yet")
@@ -108,6 +109,8 @@ def _room(name: str, folder: Path) -> Finding:
         text = f"cannot be looked at ({(error.strerror or type(error).__name__).lower()})"
         return problem(name, text, "change to a folder that is there")
     text = f"{size_of(free)} free ({where})"
+    if not os.access(where, os.W_OK):  # some that are read-only say that nothing is free
+        return fact(name, f"{where} may not be written")
     if free < NEXT_TO_NOTHING_BYTES:
         return problem(name, text, "make room: nothing can be fetched or written there")
     if free < LITTLE_BYTES:

@@ -62,6 +62,11 @@ class UsbSource:
         self._opened_ns = 0
         self._stopping = False
 
+    @property
+    def granted(self) -> Granted | None:
+        """What the driver says that it gives, while it is open."""
+        return self._opened[1] if self._opened else None
+
     def renew(self) -> "UsbSource":
         """Another source for the same camera, not yet entered. It knows which one it is."""
         other = UsbSource(self._address, self._options, self._clock, self._system)

@@ -1,0 +1,171 @@
+"""What a web server answers: redirects followed, passwords given, and nothing read of the body yet."""
+
+import contextlib
+import http.client
+import io
+import select
+import socket
+import ssl
+import time
+from dataclasses import dataclass
+from typing import Any, cast
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from streamer.errors import Cause, SourceError
+from streamer.rtsp.auth import Login, best_challenge
+from streamer.rtsp.connection import tls
+from streamer.sources.address import Address
+from streamer.sources.causes import sent_on, silence
+
+MOST_REDIRECTS = 5
+_REDIRECTS = (301, 302, 303, 307, 308)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer whose body is still to be read. `close`, from any thread, ends reading."""
+
+    status: int
+    kind: str  # its Content-Type, without parameters
+    response: http.client.HTTPResponse
+    sock: socket.socket
+    body: "Body"
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is more to read at once."""
+        if isinstance(self.sock, ssl.SSLSocket) and self.sock.pending():
+            return True
+        poll = select.poll()
+        poll.register(self.sock, select.POLLIN)
+        return bool(poll.poll(0))
+
+    def shut(self) -> None:
+        """End reading, from any thread."""
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self.shut()
+        self.response.close()
+        self.sock.close()
+
+
+class Body(io.RawIOBase):
+    """Reads from a socket until a time: somebody may send a header's letters one by one."""
+
+    def __init__(self, sock: socket.socket, end_s: float) -> None:
+        self._sock = sock
+        self._end_s: float | None = end_s  # monotonic
+
+    def each(self, timeout_s: float) -> None:
+        """From now on each read may take so long."""
+        self._end_s = None
+        self._sock.settimeout(timeout_s)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        if self._end_s is not None:
+            left_s = self._end_s - time.monotonic()
+            if left_s <= 0:
+                raise TimeoutError
+            self._sock.settimeout(left_s)
+        return self._sock.recv_into(buffer)
+
+
+class _Readable:
+    """What http.client wants of a socket once it has asked."""
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self._body)
+
+    def close(self) -> None:
+        """Whoever has the answer closes it."""
+
+
+def proxied(address: Address) -> bool:
+    """True where the environment names a proxy for it: FFmpeg knows how to talk to those, we do not."""
+    return "http" in getproxies() and not proxy_bypass(urlsplit(address.text).hostname or "")
+
+
+def ask(address: Address, timeout_s: float) -> Answer | None:
+    """What stands at an http or https address; None where nothing that can be used here.
+
+    Certificates are not verified. The password goes only to the host that it was given for, never from
+    https to http. Raises SourceError where what is wrong is certain: no answer in time, a password that
+    is refused, redirects without an end.
+    """
+    parts, end_s, status = urlsplit(address.text), time.monotonic() + timeout_s, 0
+    user, password, host = parts.username, parts.password or "", parts.hostname
+    for _ in range(MOST_REDIRECTS + 1):
+        known = user is not None and parts.hostname == host
+        login = Login(unquote(user or ""), unquote(password)) if known else None
+        try:
+            answer = _get(parts, login, end_s)
+        except TimeoutError:
+            raise silence(address, timeout_s) from None
+        except (OSError, ValueError, http.client.HTTPException):
+            return None  # whoever asks next says why
+        status = answer.status
+        if status == 200:
+            return answer
+        there = _elsewhere(parts, answer.response.headers.get("Location", ""))
+        answer.close()
+        if status == 401 and login is not None:
+            raise SourceError(Cause.AUTH, f"{address.redacted}: user name or password was refused (401)")
+        if status not in _REDIRECTS or there is None:
+            return None
+        parts = there
+    raise sent_on(address, status)
+
+
+def _get(parts: SplitResult, login: Login | None, end_s: float) -> Answer:
+    target = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
+    answer = _once(parts, target, {}, end_s)
+    if answer.status == 401 and login is not None:
+        challenge = best_challenge(answer.response.headers.get_all("WWW-Authenticate", []))
+        if challenge is not None:
+            answer.close()
+            login.asked(challenge)
+            answer = _once(parts, target, {"Authorization": login.header("GET", target) or ""}, end_s)
+    return answer
+
+
+def _once(parts: SplitResult, target: str, headers: dict[str, str], end_s: float) -> Answer:
+    left_s = end_s - time.monotonic()
+    if left_s <= 0:
+        raise TimeoutError
+    host = parts.hostname or ""
+    connection: http.client.HTTPConnection
+    if parts.scheme == "https":
+        connection = http.client.HTTPSConnection(host, parts.port, timeout=left_s, context=tls())
+    else:
+        connection = http.client.HTTPConnection(host, parts.port, timeout=left_s)
+    said = {"User-Agent": "freshframe", "Connection": "close", **headers}
+    connection.connect()
+    sock = connection.sock
+    try:
+        connection.request("GET", target, headers=said)
+        body = Body(sock, end_s)
+        connection.sock = cast(Any, _Readable(body))
+        response = connection.getresponse()
+    except BaseException:
+        sock.close()
+        raise
+    return Answer(response.status, response.headers.get_content_type(), response, sock, body)
+
+
+def _elsewhere(here: SplitResult, location: str) -> SplitResult | None:
+    """Where a redirect leads; None where we may not go."""
+    try:
+        there = urlsplit(urljoin(here.geturl(), location))
+        allowed = ("https",) if here.scheme == "https" else ("http", "https")
+        return there if location and there.scheme in allowed and there.hostname and there.port != 0 else None
+    except ValueError:
+        return None

@@ -1,0 +1,119 @@
+"""Cameras and servers that nobody here wrote: GStreamer's, with what cameras in the field do."""
+
+import functools
+import itertools
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+from boxes import until
+from certificates import make_certificate
+from conftest import missing
+
+from streamer.errors import Cause, SourceError
+from streamer.sources import SourceOptions, open_source, parse_address
+from streamer.sources.rtsp import RtspSource
+
+pytestmark = [pytest.mark.debian, pytest.mark.timeout(60)]
+
+
+@contextmanager
+def camera(*args: str) -> Iterator[str]:
+    script = str(Path(__file__).with_name("gst_camera.py"))
+    command = ["/usr/bin/python3", script, *args]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            ready = process.stdout.readline().split()
+            if ready[:1] != ["ready"]:
+                process.kill()
+                missing(f"GStreamer's RTSP server does not start: {process.communicate()[1].strip()[-300:]}")
+            yield f"127.0.0.1:{ready[1]}/cam"
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(("codec", "transport"), [("sound", "tcp"), ("reordered", "udp"), ("h265", "tcp")])
+def test_sound_beside_it_reordered_pictures_and_h265(codec: str, transport: str) -> None:
+    with camera(codec) as place:
+        source = open_source(parse_address(f"rtsp://{place}"), SourceOptions(transport=transport))
+        assert isinstance(source, RtspSource)
+        with source:
+            captured = list(itertools.islice(source, 20))
+        assert source._ffmpeg is None
+    assert not any(one.damaged for one in captured)
+    assert {one.picture.size for one in captured} == {(640, 360)}
+    assert np.diff([one.pts_ns or 0 for one in captured]) == pytest.approx(1e9 / 15, rel=0.01)
+
+
+def test_a_digest_over_tls(tmp_path: Path) -> None:
+    with camera("h264", "--digest", "joe:secret-word", "--tls", str(make_certificate(tmp_path))) as place:
+        with open_source(parse_address(f"rtsps://joe:secret-word@{place}")) as source:
+            assert next(iter(source)).picture.size == (640, 360)
+        with (
+            pytest.raises(SourceError, match=r"\(401\)") as caught,
+            open_source(parse_address(f"rtsps://joe:wrong-word@{place}")),
+        ):
+            pass
+    assert caught.value.cause is Cause.AUTH
+    assert "word" not in str(caught.value).replace("password", "")
+
+
+def test_a_digest_in_plain_text() -> None:
+    with (
+        camera("h264", "--digest", "joe:secret-word") as place,
+        open_source(parse_address(f"rtsp://joe:secret-word@{place}")) as source,
+    ):
+        assert next(iter(source)).picture.size == (640, 360)
+
+
+HLS = """
+import gi
+gi.require_version("Gst", "1.0")
+from gi.repository import GLib, Gst
+Gst.init(None)
+Gst.parse_launch(
+    "videotestsrc is-live=true pattern=ball ! video/x-raw,width=320,height=180,framerate=15/1 ! videoconvert"
+    " ! x264enc tune=zerolatency speed-preset=ultrafast key-int-max=15 ! h264parse"
+    " ! hlssink2 name=h target-duration=1 playlist-length=3 max-files=5"
+    " audiotestsrc is-live=true wave=silence ! audioconvert ! avenc_aac ! h.audio"
+).set_state(Gst.State.PLAYING)
+print("ready", flush=True)
+GLib.MainLoop().run()
+"""
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class' name
+        pass
+
+
+def test_hls_as_it_is_recorded(tmp_path: Path) -> None:
+    handler = functools.partial(Quiet, directory=str(tmp_path))
+    playlist = tmp_path / "playlist.m3u8"
+    with (
+        ThreadingHTTPServer(("127.0.0.1", 0), handler) as server,
+        subprocess.Popen(
+            ["/usr/bin/python3", "-c", HLS], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ) as recorder,
+    ):
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        try:
+            assert recorder.stdout is not None
+            if not recorder.stdout.readline():
+                recorder.kill()
+                missing(f"GStreamer does not start: {recorder.communicate()[1][-300:]!r}")
+            until(lambda: playlist.exists() and playlist.read_text().count("EXTINF") == 2, 20)
+            url = f"http://127.0.0.1:{server.server_port}/playlist.m3u8"
+            with open_source(parse_address(url)) as source:
+                captured = list(itertools.islice(source, 45))
+        finally:
+            recorder.kill()
+            server.shutdown()
+    assert all(one.segmented for one in captured)
+    assert np.diff([one.pts_ns or 0 for one in captured]) == pytest.approx(1e9 / 15, rel=0.01)
