@@ -2,6 +2,7 @@
 
 import json
 import os
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,61 @@ def test_classes_are_called_as_the_model_calls_them(tmp_path: Path) -> None:
         dataset.renamed({"cow": "dog"})
 
 
+def test_an_area_that_was_not_measured_is_that_of_the_box(tmp_path: Path) -> None:
+    def areas(tree: Tree) -> None:
+        tree["annotations"][0]["area"] = 0
+        tree["annotations"][1]["area"] = 250.5
+
+    things = read_dataset(GIVEN.coco(tmp_path, areas)).pictures[0].things
+    assert [one.area for one in things] == [None, 250.5]
+
+
+def test_every_picture_below_is_found_or_it_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = GIVEN.yolo(tmp_path / "here")
+    other = GIVEN.yolo(tmp_path / "other")
+    link = tmp_path / "here/val/images/more"
+    link.symlink_to(other.parent / "val/images")
+    assert "more is a link to a folder" in refused(path)
+    link.unlink()
+    link.mkdir()
+    scandir = os.scandir
+
+    def locked(folder: Any) -> Any:
+        if Path(folder) == link:
+            raise PermissionError(13, "Permission denied", str(folder))
+        return scandir(folder)
+
+    with monkeypatch.context() as patched:  # root may read everything
+        patched.setattr("os.scandir", locked)
+        assert "more cannot be read: Permission denied" in refused(path)
+    assert len(read_dataset(path).pictures) == 3
+
+
+def test_a_picture_counts_once(tmp_path: Path) -> None:
+    path = GIVEN.yolo(tmp_path)
+    for where in ("[val/images, val]", "val.txt"):
+        (tmp_path / "val.txt").write_text("val/images/p001.png\n./val/images/p001.png\n")
+        path.write_text(f"val: {where}\nnames: [cat, dog, bird]\n")
+        assert "val/images/p001.png stands there twice" in refused(path)
+
+
+def test_pictures_for_training_are_told_apart(tmp_path: Path) -> None:
+    path = GIVEN.yolo(tmp_path)
+    told = path.read_text()
+    path.write_text(f"{told}train: val/images\n")
+    assert "train names the same pictures" in read_dataset(path).remarks[0]
+    path.write_text(f"{told}train: nowhere\n")
+    assert read_dataset(path).remarks == ()
+    path.unlink()
+    (tmp_path / "classes.txt").write_text("cat\ndog\nbird\n")
+    for kind in ("images", "labels"):
+        (tmp_path / kind).mkdir()
+        (tmp_path / "val" / kind).rename(tmp_path / kind / "train")
+    assert "images has a folder train, and what a model was trained on" in refused(tmp_path)
+
+
 def test_missing_pictures_are_counted_and_named(tmp_path: Path) -> None:
     given = scattered(12)
     path = given.coco(tmp_path / "coco")
@@ -134,6 +190,9 @@ def test_missing_pictures_are_counted_and_named(tmp_path: Path) -> None:
     for line in ("/", "a\0b", "x" * 300):
         (tmp_path / "yolo/list.txt").write_text(f"{line}\n")
         assert refused(path)
+    (tmp_path / "yolo/list.txt").unlink()
+    os.mkfifo(tmp_path / "yolo/list.txt")
+    assert "list.txt is no file" in refused(path)
 
 
 @pytest.mark.parametrize(
@@ -142,6 +201,7 @@ def test_missing_pictures_are_counted_and_named(tmp_path: Path) -> None:
         (b"no picture", "not a picture"),
         (b"", "not a picture"),
         (b"\x89PNG\r\n\x1a\n", "cut off in its header"),
+        (b"BM" + bytes(12) + struct.pack("<III", 40, 60_000, 60_000), "60000x60000 pixels; allowed are"),
     ],
 )
 def test_pictures_that_are_none(content: bytes, said: str, tmp_path: Path) -> None:
@@ -160,6 +220,11 @@ def test_pictures_of_another_size(tmp_path: Path) -> None:
     [
         (lambda tree: tree["images"].append(tree["images"][0]), "picture id 0 stands there twice"),
         (lambda tree: tree["images"][0].update(file_name="p002.png"), "picture p002.png stands there twice"),
+        (
+            lambda tree: tree["images"][0].update(file_name="./p002.png"),
+            "picture p002.png stands there twice",
+        ),
+        (lambda tree: tree["images"][0].pop("width"), "missing required field `width`"),
         (
             lambda tree: tree["categories"].append({"id": 10, "name": "x"}),
             "category id 10 stands there twice",
@@ -287,7 +352,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
         ("val: val/images\nnames: {zero: cat}", "names: allowed is a list"),
         ("val: val/images\nnames: [cat, cat]", "'cat' stands there twice"),
         ("val: 3\nnames: [cat]", "val: allowed is the path"),
-        ("val: nowhere\nnames: [cat]", "nowhere: no pictures there"),
+        ("val: nowhere\nnames: [cat]", "nowhere cannot be read: No such file"),
         ("val: val/images\nval: val/images\nnames: [cat]", "twice"),
         ("val: !!python/name:os.system id\nnames: [cat]", "tagged value"),
         (BOMB, "too many values"),

@@ -22,7 +22,7 @@ from yolo_reference import average_precision, equal_share, pictures, view
 from detectors.yolo import Yolo, child
 from detectors.yolo.devices import choose
 from detectors.yolo.int8 import quantize
-from detectors.yolo.weights import _sweep
+from detectors.yolo.weights import _sweep, exported, resolve
 from streamer.cli.commands import main
 from streamer.errors import ConfigError, DetectorError
 from streamer.evaluation import read_dataset
@@ -50,6 +50,56 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+AUDIT = """
+import os, sys
+def log(event, args):
+    if event in ("socket.connect", "socket.getaddrinfo"):
+        with open(os.environ["AUDIT_LOG"], "a") as file:
+            file.write(f"{event} {args[1:]}\\n")
+sys.addaudithook(log)
+"""
+
+
+def listened_to(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file where processes that are started tell of their connections; and an empty home for them."""
+    (folder / "sitecustomize.py").write_text(AUDIT)
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.setenv("AUDIT_LOG", str(folder / "audit.log"))
+    monkeypatch.setenv("HOME", str(folder / "home"))
+    (folder / "home").mkdir()
+    return folder / "audit.log"
+
+
+@pytest.fixture
+def audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    return listened_to(tmp_path, monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def export(tmp_path_factory: pytest.TempPathFactory, yolo26n: Path) -> Path:
+    """The network for 320, which takes seconds to make; whoever makes it tells nobody."""
+    folder = tmp_path_factory.mktemp("exported")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("FRESHFRAME_CACHE", str(folder / "cache"))
+        heard = listened_to(folder, patched)
+        made = exported(resolve(yolo26n, trust_weights=False), 320)
+    assert not heard.exists(), heard.read_text()
+    return made
+
+
+@pytest.fixture
+def cache_with_320(cache: Path, export: Path) -> Path:
+    (cache / "engines").mkdir(parents=True)
+    shutil.copy(export, cache / "engines")
+    return cache
+
+
+@pytest.fixture(autouse=True)
+def hardly_tuned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How a network runs best is found out in seconds; test_tuning.py sees to that."""
+    monkeypatch.setattr("detectors.yolo.cpu.tuning.BUDGET_S", 0.2)
+
+
 @pytest.mark.parametrize("engine", ["openvino", "openvino-int8"])
 def test_without_the_extra_it_says_what_to_install(engine: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
@@ -61,7 +111,7 @@ def test_without_the_extra_it_says_what_to_install(engine: str, monkeypatch: pyt
 
 @pytest.mark.shared
 def test_the_same_boxes(openvino: None, shared_data: Path, yolo26n: Path) -> None:
-    images = pictures(shared_data, every=3)
+    images = pictures(shared_data, every=5)
     found = {}
     for engine in ("onnx", "openvino"):
         with Yolo(yolo26n, engine=engine, device="cpu", conf=0.001) as yolo:
@@ -74,11 +124,11 @@ def test_the_same_boxes(openvino: None, shared_data: Path, yolo26n: Path) -> Non
     assert ap["openvino"] == pytest.approx(ap["onnx"], abs=0.001)
 
 
-def test_several_views_and_results_that_stay(openvino: None, cache: Path, yolo26n: Path) -> None:
+def test_several_views_and_results_that_stay(openvino: None, cache_with_320: Path, yolo26n: Path) -> None:
     rng = np.random.default_rng(3)
     noise = rng.integers(0, 255, (9, 16, 3), np.uint8)
     images = [np.asarray(cv2.resize(noise, size), np.uint8) for size in ((320, 180), (96, 96))]
-    with Yolo(yolo26n, engine="openvino", imgsz=96, conf=0.0001) as yolo:
+    with Yolo(yolo26n, engine="openvino", imgsz=320, conf=0.0001) as yolo:
         alone = [yolo.detect([view(image)])[0] for image in images]
         together = yolo.detect([view(image) for image in (*images, *images)])
     for mine, other in zip([*alone, *alone], together, strict=True):
@@ -119,46 +169,39 @@ def dataset(tmp_path: Path, shared_data: Path) -> Path:
     return path
 
 
-AUDIT = """
-import os, sys
-def log(event, args):
-    if event in ("socket.connect", "socket.getaddrinfo"):
-        with open(os.environ["AUDIT_LOG"], "a") as file:
-            file.write(f"{event} {args[1:]}\\n")
-sys.addaudithook(log)
-"""
-
-
-@pytest.fixture
-def audit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file where processes that are started tell of their connections; and an empty home for them."""
-    (tmp_path / "sitecustomize.py").write_text(AUDIT)
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setenv("AUDIT_LOG", str(tmp_path / "audit.log"))
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    (tmp_path / "home").mkdir()
-    return tmp_path / "audit.log"
-
-
 @pytest.mark.shared
 def test_int8_is_made_kept_and_refused(
     nncf: None,
-    cache: Path,
+    cache_with_320: Path,
     yolo26n: Path,
     dataset: Path,
     audit: Path,
+    tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     command = ["models", "quantize", str(yolo26n), "--imgsz", "320", "--dataset", str(dataset)]
     command += ["--frames", str(dataset.parent / "images")]
+    kept = tmp_path / "kept"
+    make = child.run
+
+    def make_once(module: str, arguments: Sequence[str], *more: Any) -> None:
+        made = Path(arguments[-1]).parent
+        if kept.exists():
+            shutil.copytree(kept, made, dirs_exist_ok=True)
+        else:
+            make(module, arguments, *more)
+            shutil.copytree(made, kept)
+
+    monkeypatch.setattr(child, "run", make_once)
     monkeypatch.setattr("detectors.yolo.int8.quantize.ALLOWED_LOSS", -1.0)  # as if it had lost too much
     assert main(command) == 2
     out, err = capsys.readouterr()
     assert "AP fp32 0." in out
     assert "nothing was kept" in err
-    assert not list((cache / "engines").glob("*int8"))
-    assert not list((cache / "engines").glob(".loading-*"))
+    engines = cache_with_320 / "engines"
+    assert not list(engines.glob("*int8"))
+    assert not list(engines.glob(".loading-*"))
     with pytest.raises(DetectorError, match="models quantize"):
         Yolo(yolo26n, engine="openvino-int8", imgsz=320)
 
@@ -174,7 +217,7 @@ def test_int8_is_made_kept_and_refused(
     assert not audit.exists(), audit.read_text()
     assert not (audit.parent / "home/intel").exists()
 
-    (network,) = (cache / "engines").glob("*int8/network.xml")
+    (network,) = engines.glob("*int8/network.xml")
     network.write_text("damaged")
     with (
         pytest.raises(DetectorError, match=r"network\.xml"),
@@ -186,6 +229,7 @@ def test_int8_is_made_kept_and_refused(
 @pytest.mark.shared
 def test_quantizing_refuses_what_it_cannot_use(
     nncf: None,
+    cache_with_320: Path,
     yolo26n: Path,
     dataset: Path,
     tmp_path: Path,
@@ -195,8 +239,8 @@ def test_quantizing_refuses_what_it_cannot_use(
     images = dataset.parent / "images"
 
     def said(frames: str | Path = images, where: Path = dataset, *more: str) -> str:
-        command = ["models", "quantize", str(yolo26n), "--frames", str(frames), "--dataset", str(where)]
-        assert main([*command, *more]) == 2
+        command = ["models", "quantize", str(yolo26n), "--imgsz", "320", "--frames", str(frames)]
+        assert main([*command, "--dataset", str(where), *more]) == 2
         return capsys.readouterr().err
 
     few = tmp_path / "few"
@@ -262,13 +306,11 @@ def test_a_dataset_that_says_nothing_is_refused(
     nncf: None,
     yolo26n: Path,
     dataset: Path,
-    cache: Path,
+    cache_with_320: Path,
     no_child: list[str],
     capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     tree = json.loads(dataset.read_text())
-    monkeypatch.setattr("detectors.yolo.cpu.tuning.BUDGET_S", 0.2)
 
     def said(**changes: object) -> str:
         dataset.write_text(json.dumps({**tree, **changes}))
@@ -291,8 +333,8 @@ def test_a_dataset_that_says_nothing_is_refused(
     picture = next((dataset.parent / "images").iterdir())
     picture.write_bytes(b"no picture")
     assert f"{picture.name} is no picture" in said()
-    assert no_child == ["detectors.yolo.export"]
-    assert [Path(name).suffix for name in remains(cache)] == [".onnx"]
+    assert no_child == []
+    assert [Path(name).suffix for name in remains(cache_with_320)] == [".onnx"]
 
 
 @pytest.mark.parametrize("precisions", [[0.4, 0.39], [0.4, float("nan")], [float("nan")], [0.04], [-1.0]])
@@ -359,9 +401,13 @@ def remains(cache: Path) -> list[str]:
     return sorted(path.name for path in cache.glob("engines/*") if not path.name.endswith(".lock"))
 
 
-def test_openvino_itself_tells_nobody(openvino: None, cache: Path, audit: Path, yolo26n: Path) -> None:
+def test_openvino_itself_tells_nobody(
+    openvino: None, cache_with_320: Path, audit: Path, yolo26n: Path
+) -> None:
     code = (
-        f"from detectors.yolo import Yolo\nwith Yolo({str(yolo26n)!r}, engine='openvino', imgsz=64): pass\n"
+        "from detectors.yolo import Yolo\nfrom detectors.yolo.cpu import tuning\n"
+        "tuning.BUDGET_S = 0.2\n"
+        f"with Yolo({str(yolo26n)!r}, engine='openvino', imgsz=320): pass\n"
     )
     paths = f"{audit.parent}:{Path(__file__).resolve().parents[1]}"
     environment = {**os.environ, "PYTHONPATH": paths}

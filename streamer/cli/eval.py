@@ -21,7 +21,6 @@ from streamer.evaluation import (
     CONF,
     Dataset,
     Exam,
-    check_installed,
     judged,
     nearest,
     read_dataset,
@@ -78,7 +77,6 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _run(args: argparse.Namespace) -> int:
-    check_installed()
     models = _models(args)
     dataset = _judged_part(read_dataset(args.dataset, args.images), args)
     _check_writable(args.json)
@@ -92,10 +90,9 @@ def _run(args: argparse.Namespace) -> int:
             return 1
         outcomes.append(outcome)
     off = margin_of(dataset, outcomes)
-    sys.stdout.write(page(dataset, outcomes, off))
     if args.json is not None:
-        text = json.dumps(tree(dataset, outcomes, off), indent=1, ensure_ascii=False)
-        args.json.write_text(f"{text}\n", encoding="utf-8")
+        args.json.write_text(f"{json.dumps(tree(dataset, outcomes, off), indent=1)}\n", encoding="utf-8")
+    sys.stdout.write(page(dataset, outcomes, off))
     return 0
 
 

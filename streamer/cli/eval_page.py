@@ -150,18 +150,19 @@ def _chance(dataset: Dataset, outcomes: Sequence[Outcome], off: float | None) ->
         return [f"AP is {_figure(outcomes[0].precision.ap)}, whichever of the {count} pictures are taken."]
     if len(outcomes) == 1:
         return [
-            f"AP is {_figure(outcomes[0].precision.ap)}, give or take {off:.4f} (95 %): "
-            f"so much is chance with {count} pictures."
+            f"AP is {_figure(outcomes[0].precision.ap)}, give or take {off:.4f} (95 %):",
+            f"so much is chance with {count} pictures.",
         ]
     first, second = _titles(outcomes)
     assert difference is not None  # where something is to be found there is an AP
-    if difference == off == 0:
-        return [f"In AP {first} and {second} do not differ."]
+    if not round(difference, 4):
+        within = f", give or take {off:.4f} (95 %)" if round(off, 4) else ""
+        return [f"In AP {first} and {second} do not differ{within}."]
     than = "higher" if difference > 0 else "lower"
     verdict = "cannot be told from chance" if abs(difference) <= off else "is more than chance"
     return [
         f"AP of {second} is {abs(difference):.4f} {than} than that of {first},",
-        f"give or take {off:.4f} (95 %): with {count} pictures that {verdict}.",
+        f"give or take {off:.4f} (95 %): on {count} pictures this {verdict}.",
     ]
 
 
@@ -182,7 +183,7 @@ def _compared(values: Sequence[float | None]) -> list[str]:
     cells = [_figure(value) for value in values]
     if len(values) == 2:
         first, second = values
-        cells.append("–" if first is None or second is None else f"{second - first:+.4f}")
+        cells.append("–" if first is None or second is None else f"{second - first:+z.4f}")
     return cells
 
 

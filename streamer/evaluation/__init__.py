@@ -8,7 +8,7 @@ from streamer.evaluation.chance import FEWEST, margin
 from streamer.evaluation.dataset import Dataset, LabelledPicture, Thing, nearest, some
 from streamer.evaluation.exam import CONF, Exam, Looked
 from streamer.evaluation.judged import Judged, judged
-from streamer.evaluation.precision import ClassPrecision, Precision, check_installed
+from streamer.evaluation.precision import ClassPrecision, Precision
 from streamer.evaluation.presence import read_dataset
 
 __all__ = [
@@ -22,7 +22,6 @@ __all__ = [
     "Looked",
     "Precision",
     "Thing",
-    "check_installed",
     "judged",
     "margin",
     "nearest",

@@ -5,6 +5,7 @@ What each key means: https://cocodataset.org/#format-data, "Object Detection".
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator
+from itertools import islice
 from math import isfinite
 from pathlib import Path, PurePosixPath
 from typing import Annotated
@@ -12,7 +13,7 @@ from typing import Annotated
 import msgspec
 
 from streamer.errors import ConfigError
-from streamer.evaluation.dataset import MOST_PICTURES, Dataset, LabelledPicture, Thing, refusal
+from streamer.evaluation.dataset import MOST_PICTURES, MOST_PROBLEMS, Dataset, LabelledPicture, Thing, refusal
 
 LARGEST_FILE = 500_000_000  # bytes; COCO itself says in 470 MB what is in 118,000 pictures
 
@@ -28,8 +29,8 @@ class _Category(msgspec.Struct):
 class _Picture(msgspec.Struct):
     id: int
     file_name: str
-    width: Side | None = None
-    height: Side | None = None
+    width: Side
+    height: Side
 
 
 class _Box(msgspec.Struct):
@@ -55,21 +56,18 @@ def read_coco(file: Path, images: Path | None) -> Dataset:
     Raises ConfigError that says all that is wrong with it; whether the pictures are there is not looked at.
     """
     tree = _decoded(file)
-    if problems := list(_problems(tree)):
+    if problems := list(islice(_problems(tree), MOST_PROBLEMS)):
         raise refusal(str(file), problems)
     names = {one.id: one.name for one in tree.categories}
     things: dict[int, list[Thing]] = {one.id: [] for one in tree.images}
     for one in tree.annotations:
-        things[one.image_id].append(Thing(names[one.category_id], one.bbox, one.area, crowd=one.iscrowd != 0))
+        area = one.area or None  # tools that know no outlines write 0
+        things[one.image_id].append(Thing(names[one.category_id], one.bbox, area, crowd=one.iscrowd != 0))
     folder = images or _folder(file, tree.images)
     return Dataset(
         str(file),
         tuple(
-            LabelledPicture(
-                folder / one.file_name,
-                tuple(things[one.id]),
-                (one.width, one.height) if one.width and one.height else None,
-            )
+            LabelledPicture(folder / one.file_name, tuple(things[one.id]), (one.width, one.height))
             for one in tree.images
         ),
     )
@@ -94,7 +92,7 @@ def _problems(tree: _Tree) -> Iterator[str]:
         yield f"{len(tree.images)} pictures; allowed are {MOST_PICTURES}"
         return
     yield from _twice("picture id", (one.id for one in tree.images))
-    yield from _twice("picture", (one.file_name for one in tree.images))
+    yield from _twice("picture", (str(PurePosixPath(one.file_name)) for one in tree.images))
     yield from _twice("category id", (one.id for one in tree.categories))
     yield from _twice("category", (one.name for one in tree.categories))
     yield from _twice("annotation id", (one.id for one in tree.annotations if one.id is not None))
@@ -125,8 +123,6 @@ def _problems(tree: _Tree) -> Iterator[str]:
 
 
 def _outside(box: _Box, picture: _Picture) -> bool:
-    if picture.width is None or picture.height is None:
-        return False
     x, y, width, height = box.bbox
     return not (0 <= x + width / 2 <= picture.width and 0 <= y + height / 2 <= picture.height)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from streamer.errors import ConfigError
 
 MOST_PICTURES = 200_000
+MOST_PROBLEMS = 10_000  # after so many no more are looked for
 _NAMED = 5  # of many things, in an error
 _SHOWN = 60  # characters of a name that somebody else chose
 

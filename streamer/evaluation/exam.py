@@ -37,7 +37,6 @@ class Looked:
 class _One:
     """What is kept of a result; its frame holds a whole picture."""
 
-    index: int
     seen: Detections
     size: tuple[int, int]
     network_ns: int
@@ -137,6 +136,6 @@ class Exam:
                 f"{picture.size[0]}x{picture.size[1]}: its boxes would be elsewhere"
             )
         network_ns = (timing.inferred_ns - timing.started_ns) // result.batch
-        self._found[frame.index] = _One(frame.index, result.detections, frame.size, network_ns)
+        self._found[frame.index] = _One(result.detections, frame.size, network_ns)
         self._last_ns = timing.published_ns
         self._progress(len(self._found))

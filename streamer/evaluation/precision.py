@@ -5,7 +5,6 @@ above 96² pixels (https://cocodataset.org/#detection-eval).
 """
 
 import importlib
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamer.errors import ConfigError
 from streamer.evaluation.answers import Answer
-
-LIBRARY = "faster_coco_eval"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +38,8 @@ class Precision:
     classes: tuple[ClassPrecision, ...]  # in alphabetical order
 
 
-def check_installed() -> None:
-    """Raises ConfigError that says what to install."""
-    if importlib.util.find_spec(LIBRARY) is None:
-        raise ConfigError(
-            "measuring accuracy wants faster-coco-eval, which is not installed: "
-            "pip install 'faster-coco-eval>=1.6'"
-        )
-
-
 def precision(classes: Sequence[str], answers: Sequence[Answer]) -> Precision:
     """Judge what was found, class by class: the library wants a mapping for each box, too many at once."""
-    check_installed()
     curves = np.stack([_curves(kind, answers) for kind in range(len(classes))])
     boxes = sum(
         (np.bincount(one.true.kind[~one.crowd], minlength=len(classes)) for one in answers),
@@ -97,7 +83,7 @@ def _curves(kind: int, answers: Sequence[Answer]) -> NDArray[np.float64]:
             rows.append({"image_id": image, "category_id": 1, "bbox": box, "score": score})
     # The library wants something to be found: a box without any extent is on nothing.
     rows = rows or [{"image_id": 1, "category_id": 1, "bbox": [0.0, 0.0, 0.0, 0.0], "score": 0.0}]
-    coco = importlib.import_module(LIBRARY)  # heavy, so only when it is used
+    coco = importlib.import_module("faster_coco_eval")  # heavy, so only when it is used
     images = [{"id": image} for image in range(1, len(answers) + 1)]
     truth = coco.COCO({"images": images, "categories": [{"id": 1, "name": ""}], "annotations": annotations})
     judge = coco.COCOeval_faster(truth, truth.loadRes(rows), "bbox", print_function=lambda *_: None)

@@ -7,10 +7,8 @@ from streamer.errors import ConfigError
 from streamer.evaluation.coco_file import read_coco
 from streamer.evaluation.dataset import Dataset, LabelledPicture, refusal, some
 from streamer.evaluation.yolo_folder import IMAGES, LABELS, YAML, read_yolo
-from streamer.sources import limits
-from streamer.sources.image_header import picture_size
+from streamer.sources.pictures import encoded
 
-LARGEST_PICTURE = 200_000_000  # bytes
 COCO = "instances.json"
 ALLOWED = (
     f"a JSON file in COCO's format, a data.yaml of YOLO's, or a folder with one JSON file or {COCO}, "
@@ -54,7 +52,7 @@ def _read(path: Path, images: Path | None) -> Dataset:
                 return read_coco(found[0], images)
         if not any((path / name).exists() for name in (*YAML, IMAGES)):
             raise ConfigError(f"{path} is no dataset; allowed: {ALLOWED}")
-    elif _is_coco(path):
+    elif path.suffix.lower() == ".json":
         return read_coco(path, images)
     elif path.suffix.lower() not in (".yaml", ".yml"):
         raise ConfigError(f"{path} is no dataset; allowed: {ALLOWED}")
@@ -63,30 +61,17 @@ def _read(path: Path, images: Path | None) -> Dataset:
     return read_yolo(path)
 
 
-def _is_coco(path: Path) -> bool:
-    return path.suffix.lower() == ".json"
-
-
 def _wrong_with(picture: LabelledPicture) -> Iterator[str]:
     """What can be told of a picture without decoding it."""
     try:
-        with picture.path.open("rb") as file:
-            data = file.read(LARGEST_PICTURE + 1)
-        if len(data) > LARGEST_PICTURE:
-            yield f"{picture.path}: larger than {LARGEST_PICTURE // 10**6} MB"
-            return
-        size = picture_size(data)
+        _, (width, height) = encoded(picture.path)
     except OSError as error:
         yield f"{picture.path} cannot be read: {error.strerror}"
         return
     except ValueError as error:
         yield f"{picture.path} is no picture that can be read: {error}"
         return
-    if limits.too_large(size):
-        yield f"{picture.path}: {size[0]}x{size[1]} pixels; allowed are {limits.ALLOWED}"
-    elif picture.size is not None and picture.size not in (size, size[::-1]):  # it may lie on its side
-        yield f"{picture.path}: {size[0]}x{size[1]} pixels, the dataset says {_by(picture.size)}"
-
-
-def _by(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"
+    # It may lie on its side.
+    if picture.size is not None and picture.size not in ((width, height), (height, width)):
+        said = "x".join(map(str, picture.size))
+        yield f"{picture.path}: {width}x{height} pixels, the dataset says {said}"

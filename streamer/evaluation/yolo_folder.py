@@ -5,7 +5,7 @@ https://docs.ultralytics.com/datasets/detect/
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from streamer.config.document import parse
 from streamer.config.load import refusal as refused_configuration
 from streamer.config.load import text_of
 from streamer.errors import ConfigError
-from streamer.evaluation.dataset import MOST_PICTURES, Dataset, LabelledPicture, refusal
+from streamer.evaluation.dataset import MOST_PICTURES, MOST_PROBLEMS, Dataset, LabelledPicture, refusal
 from streamer.evaluation.yolo_labels import read_labels, read_text
 from streamer.sources.address import PICTURE_SUFFIXES
 
@@ -22,7 +22,6 @@ YAML = ("data.yaml", "data.yml", "dataset.yaml")
 NAMES = "classes.txt"
 SPLITS = ("val", "test")  # in this order: what a model was trained on says nothing about it
 IMAGES, LABELS = "images", "labels"
-_MOST_PROBLEMS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,8 @@ class _Told:
 
     names: dict[int, str]
     where: tuple[Path, ...]  # folders or lists of pictures
-    pose: bool  # lines go on with keypoints
+    pose: bool = False  # lines go on with keypoints
+    trained: bool = False  # the same pictures are to be trained on
 
 
 def read_yolo(path: Path) -> Dataset:
@@ -44,15 +44,19 @@ def read_yolo(path: Path) -> Dataset:
     problems: list[str] = []
     unlabelled = twice = 0
     pictures: list[LabelledPicture] = []
+    known: set[Path] = set()
     for file in _pictures(told):
         if len(pictures) >= MOST_PICTURES:
             raise ConfigError(f"{path}: more than {MOST_PICTURES} pictures")
+        if file in known:
+            problems.append(f"picture {file} stands there twice")
+        known.add(file)
         things = read_labels(_labels_of(file), told.names, pose=told.pose, problems=problems)
         unlabelled += things is None
         kept = tuple(dict.fromkeys(things or ()))
         twice += len(things or ()) - len(kept)
         pictures.append(LabelledPicture(file, kept, fractions=True))
-        if len(problems) > _MOST_PROBLEMS:
+        if len(problems) >= MOST_PROBLEMS:
             break
     if problems:
         raise refusal(str(path), problems)
@@ -62,6 +66,10 @@ def read_yolo(path: Path) -> Dataset:
             f"would be {_labels_of(pictures[0].path)}"
         )
     remarks = []
+    if told.trained:
+        remarks.append(
+            "train names the same pictures: a model that was trained on them seems better than it is"
+        )
     if unlabelled:
         remarks.append(f"pictures without a label file, in which nothing is said to be: {unlabelled}")
     if twice:
@@ -73,16 +81,21 @@ def _from_folder(folder: Path) -> _Told:
     for name in YAML:
         if (folder / name).is_file():
             return _from_yaml(folder / name)
+    if (folder / IMAGES / "train").is_dir():
+        raise ConfigError(
+            f"{folder / IMAGES} has a folder train, and what a model was trained on says nothing about it; "
+            f"say in {folder / YAML[0]} what is val"
+        )
     for place in (folder, folder.parent):
         for name in YAML:
             if (place / name).is_file():
                 told = _from_yaml(place / name)
-                return _Told(told.names, (folder / IMAGES,), told.pose)
+                return replace(told, where=(folder / IMAGES,), trained=False)
         if (place / NAMES).is_file():
             lines = [line.strip() for line in text_of(str(place / NAMES)).splitlines()]
             while lines and not lines[-1]:
                 lines.pop()
-            return _Told(_names(lines, place / NAMES), (folder / IMAGES,), pose=False)
+            return _Told(_names(lines, place / NAMES), (folder / IMAGES,))
     raise ConfigError(
         f"{folder}: nothing says what the classes are called; wanted is data.yaml or {NAMES}, in it or above"
     )
@@ -103,7 +116,12 @@ def _from_yaml(file: Path) -> _Told:
     if tree.get("path") is not None and (below := root / _text(tree["path"], file, "path")).is_dir():
         root = below  # else it is of the machine where the dataset was made, and counts from the file
     where = tuple(_place(root, _text(entry, file, split)) for entry in entries)
-    return _Told(_names(tree.get("names"), file), where, pose=tree.get("kpt_shape") is not None)
+    return _Told(
+        _names(tree.get("names"), file),
+        where,
+        pose=tree.get("kpt_shape") is not None,
+        trained=tree.get("train") == tree[split],
+    )
 
 
 def _text(value: Any, file: Path, key: str) -> str:
@@ -163,16 +181,23 @@ def _pictures(told: _Told) -> Iterator[Path]:
 
 
 def _files(folder: Path, suffixes: tuple[str, ...]) -> Iterator[Path]:
-    """Files below a folder; links to folders are not followed, hidden ones not looked at."""
+    """Files below a folder; hidden ones are not looked at. Raises ConfigError where it can't see all."""
     count = 0
-    for here, folders, files in os.walk(folder):
+    for here, folders, files in os.walk(folder, onerror=_unreadable):
         folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in folders:
+            if (link := Path(here, name)).is_symlink():  # they may lead in a circle
+                raise ConfigError(f"{link} is a link to a folder; name the folders in val, each")
         for name in files:
             if not name.startswith(".") and name.lower().endswith(suffixes):
                 count += 1
                 if count > MOST_PICTURES:
                     raise ConfigError(f"{folder}: more than {MOST_PICTURES} files")
                 yield Path(here) / name
+
+
+def _unreadable(error: OSError) -> None:
+    raise ConfigError(f"{error.filename} cannot be read: {error.strerror}") from error
 
 
 def _listed(file: Path) -> Iterator[Path]:

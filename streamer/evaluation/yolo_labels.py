@@ -68,6 +68,8 @@ def _thing(columns: list[str], names: Mapping[int, str], *, pose: bool) -> Thing
 def read_text(file: Path, most: int) -> str:
     """A file of at most so many bytes. Raises ConfigError."""
     try:
+        if not file.is_file() and file.exists():
+            raise ConfigError(f"{file} is no file")  # a pipe would never end
         with file.open("rb") as stream:
             content = stream.read(most + 1)
         if len(content) > most:

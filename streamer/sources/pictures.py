@@ -79,10 +79,7 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
 
     Raises OSError, and ValueError for what is no picture, cut off or larger than the limits.
     """
-    data = _content(path)
-    size = picture_size(data)
-    if limits.too_large(size):
-        raise ValueError(f"{size[0]}x{size[1]} pixels; allowed are {limits.ALLOWED}")
+    data, _ = encoded(path)
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:
@@ -90,6 +87,18 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     if pixels is None:
         raise ValueError("damaged")
     return np.asarray(pixels, np.uint8)
+
+
+def encoded(path: Path) -> tuple[bytes, tuple[int, int]]:
+    """A picture file that was not decoded yet, and its width and height as stored, before any rotation.
+
+    Raises what `read_picture` raises, but for what only decoding shows.
+    """
+    data = _content(path)
+    size = picture_size(data)
+    if limits.too_large(size):
+        raise ValueError(f"{size[0]}x{size[1]} pixels; allowed are {limits.ALLOWED}")
+    return data, size
 
 
 def _content(path: Path) -> bytes:

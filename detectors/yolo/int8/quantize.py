@@ -20,7 +20,7 @@ from detectors.yolo.weights import exported, resolve
 from detectors.yolo.yolo import SMALLEST_STRIDE, Yolo
 from streamer import assets
 from streamer.errors import ConfigError, DetectorError
-from streamer.evaluation import CONF, FEWEST, Dataset, Exam, check_installed, judged, read_dataset, some
+from streamer.evaluation import CONF, FEWEST, Dataset, Exam, judged, read_dataset, some
 from streamer.sources import open_source, parse_address
 
 ALLOWED_LOSS = 0.005  # of average precision: goals.md, P10
@@ -75,7 +75,6 @@ def quantize(
                 f"making int8 networks wants {module}, which is not installed; it is of the extra int8: "
                 "pip install 'openvino>=2026' 'nncf>=3.4'"
             )
-    check_installed()
     check_imgsz(imgsz, SMALLEST_STRIDE)
     address = parse_address(frames)
     source = open_source(address)
