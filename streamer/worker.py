@@ -102,8 +102,12 @@ class Worker:
         try:
             with ExitStack() as opened:
                 for detector in detectors:
-                    opened.enter_context(entered(detector))
-                self._check_classes()
+                    try:
+                        opened.enter_context(entered(detector))
+                    except ConfigError:
+                        self._check_classes(detector)  # it knows its labels, not whose mistake it is
+                        raise
+                    self._check_classes(detector, opened=True)
                 self.ready = True
                 self._device.idle(self._clock.now_ns())
                 self._look_at_all(out)
@@ -118,11 +122,13 @@ class Worker:
             for writer in out.values():
                 writer.close()
 
-    def _check_classes(self) -> None:
+    def _check_classes(self, detector: Detector, *, opened: bool = False) -> None:
         """Which labels there are is known now: a class that there is not would never be seen."""
-        for camera, (detector, looking) in self.cameras.items():
+        labels, model = getattr(detector, "labels", ()), model_info(detector).name
+        for camera, (its, looking) in self.cameras.items():
             try:
-                check_known(looking, getattr(detector, "labels", ()), model_info(detector).name)
+                if its is detector:
+                    check_known(looking, labels, model, opened=opened)
             except ConfigError as error:
                 raise ConfigError(f"{camera}: {error}") from error
 

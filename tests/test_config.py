@@ -319,8 +319,8 @@ WRONG = {
         "cameras.a: conf names car, which its classes leave out",
     ),
     "a camera's score of a class that its model leaves out": (
-        "model: {classes: [dog]}\ncameras: {a: {source: 'usb:0', conf: {car: 0.5}}}",
-        "cameras.a: conf names car, which its classes leave out",
+        "model: {classes: [dog]}\ncameras:\n  b: {source: 'usb:1'}\n  a: {source: 'usb:0', conf: {car: 0.5}}",
+        "4: cameras.a: conf names car, which its classes leave out",
     ),
     "a region that is none": (
         "cameras: {gate: {source: 'usb:0', region: [[0, 0], [1, 1]]}}",
@@ -430,12 +430,12 @@ WRONG = {
         "sinks.0.path: found '-'; allowed: a file's path",
     ),
     "a file twice": (
-        CAMERA + "sinks: [{use: jsonl, path: a}, {use: jsonl, path: a}]",
-        "two sinks write to the same file",
+        CAMERA + "sinks:\n  - {use: jsonl, path: a}\n  - {use: jsonl, path: a}",
+        "4: sinks.1.path: another sink writes to the same file; give each its own",
     ),
     "one video for two cameras": (
         "cameras: {a: {source: 'usb:0'}, b: {source: 'usb:1'}}\nsinks: [{use: video, path: a.mp4}]",
-        "needs {camera} in it",
+        "2: sinks.0.path: it needs {camera} in it where there are several cameras",
     ),
     "half a variable": ("cameras: {a: {source: '${X'}}", "cameras.a.source: a ${ that is not ${NAME}"),
     "an alias in itself": ("cameras: &a {b: *a}", "too many values"),

@@ -61,6 +61,11 @@ ADVICE = {
         "3: warning: cameras.gate-2.source: a password stands in the file, for whoever reads it; write "
         "${GATE_2_PASSWORD} in its place and set GATE_2_PASSWORD in the environment",
     ),
+    "a password of a camera whose name begins with a digit": (
+        "cameras:\n  2nd: {source: 'rtsp://viewer:hunter2@192.0.2.1/live'}\n",
+        "3: warning: cameras.2nd.source: a password stands in the file, for whoever reads it; write "
+        "${CAMERA_2ND_PASSWORD} in its place and set CAMERA_2ND_PASSWORD in the environment",
+    ),
     "a password behind the path": (
         "cameras: {gate: {source: 'http://192.0.2.1/a.mjpg?user=a&password=hunter2'}}\n",
         "2: warning: cameras.gate.source: a password stands in the file",
@@ -84,7 +89,7 @@ ADVICE = {
     ),
     "a recording that is not there": (
         "cameras: {gate: {source: films/gate.mp4}}\n",
-        "2: warning: cameras.gate.source: there is no {folder}/films/gate.mp4; `run` will refuse it",
+        "2: warning: cameras.gate.source: there is no {folder}/films/gate.mp4; `run` cannot read it",
     ),
     "a picture smaller than what the network sees": (
         "cameras: {gate: {source: 'usb:0', size: 640x480, model: {name: yolo26n, imgsz: 1280}}}\n",
@@ -237,10 +242,28 @@ def test_classes_of_the_default_model_are_known_without_loading_it(
     assert find("yolo26n").labels[:2] == ("person", "bicycle")
     text = "model: {classes: [person, bycicle]}\n" + GATE + "  yard: {source: 'synthetic:', classes: [car]}\n"
     status, _, lines = check(folder, text, capsys)
-    assert (status, lines) == (
-        2,
-        ["3: cameras.gate: the model yolo26n knows no 'bycicle'; did you mean bicycle?"],
+    assert (status, lines) == (2, ["1: model: the model yolo26n knows no 'bycicle'; did you mean bicycle?"])
+
+
+def test_a_models_mistake_is_said_once_where_it_stands(
+    folder: Path, capsys: pytest.CaptureFixture[str], yolo26n: Path
+) -> None:
+    """And a camera's at the camera; one that nobody inherits is none, as for `run`."""
+    text = (
+        "model: {classes: [perzon, car]}\n"
+        "cameras:\n"
+        "  a: {source: 'synthetic:'}\n"
+        "  b: {source: 'synthetic:', conf: {car: 0.5}}\n"
+        "  c: {source: 'synthetic:', classes: [kar]}\n"
+        "  d: {source: 'synthetic:', model: {conf: {bos: 0.3, default: 0.2}}}\n"
     )
+    assert check(folder, text, capsys)[2] == [
+        "1: model: the model yolo26n knows no 'perzon'; did you mean person?",
+        "5: cameras.c: the model yolo26n knows no 'kar'; did you mean car?",
+        "6: cameras.d.model: the model yolo26n knows no 'bos'; did you mean bus?",
+    ]
+    text = "model: {classes: [perzon]}\ncameras: {a: {source: 'synthetic:', classes: [car]}}\n"
+    assert check(folder, text, capsys)[::2] == (0, [])
 
 
 def test_classes_of_an_onnx_file_are_those_that_it_states(
@@ -324,6 +347,23 @@ def test_nothing_out_of_the_environment_is_shown(
     assert lines[0].startswith("3: cameras.a: ***: 'size' and 'fps' are asked of USB cameras")
 
 
+def test_what_a_class_of_ones_own_says_does_not_show_it_either(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKEN", "hunter2")
+    (folder / "own_things.py").write_text(
+        "class Dear:\n    def __init__(self, place): raise ValueError(f'no way to {place!r}')\n"
+    )
+    own = "{use: 'own_things:Dear', place: 'https://192.0.2.9/${TOKEN}'}"
+    text = f"model: {own}\ncameras: {{gate: {{source: 'synthetic:'}}}}\nsinks: [{own}]\n"
+    status, _, lines = check(folder, text, capsys)
+    assert status == 2
+    assert lines == [
+        "1: model: own_things:Dear: ValueError: no way to 'https://192.0.2.9/***'",
+        "3: sinks.0: own_things:Dear: ValueError: no way to 'https://192.0.2.9/***'",
+    ]
+
+
 # Main streams
 
 STREAMS = {
@@ -356,6 +396,7 @@ def test_main_streams_are_told_by_their_paths(main: str, sub: str) -> None:
         "rtsp://192.0.2.1/", "rtsp://192.0.2.1", "rtsp://stream1/live", "rtsp://192.0.2.1/stream10",
         "rtsp://192.0.2.1/Streaming/Channels/1", "rtsp://192.0.2.1/mainstreet", "http://192.0.2.1/stream1",
         "stream1", "rtsp://127.0.0.1:8554/cam0", "rtsp://192.0.2.1/axis-media/media.amp?resolution=640x480",
+        "rtsp://192.0.2.1/axis-media/media.amp?streamprofile=Mobile",
     ],
 )  # fmt: skip
 def test_other_paths_say_nothing(address: str) -> None:

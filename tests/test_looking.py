@@ -261,6 +261,45 @@ def test_a_class_that_the_opened_detector_does_not_know_ends_it_before_anything_
     assert not corners.shown
 
 
+def test_classes_of_a_detector_that_names_none_cannot_be_wanted() -> None:
+    """They would be looked for in vain, and nobody would know."""
+
+    class Nameless(Corners):
+        labels = ()
+
+    nameless = Nameless()
+    with pytest.raises(
+        ConfigError,
+        match=r"^yard: 'car', 'dog' cannot be asked of the model Nameless, which names no labels$",
+    ):
+        run(nameless, {"gate": EVERYTHING, "yard": Looking(classes=("car",), conf_of={"dog": 0.5})})
+    assert not nameless.shown
+    assert run(nameless, {"gate": Looking(conf=0.5)}) == {"gate": [("person", "car")] * 3}
+
+
+MISSPELT: Any = "regoin"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (lambda: Looking(classes="car"), "classes must be a list of labels, not 'car'"),
+        (lambda: Looking(classes=()), "classes must name at least one label; leave it out for all"),
+        (lambda: Looking(conf=25), "conf must be between 0 and 1, not 25"),
+        (lambda: Looking(conf_of={"car": 50}), "conf of 'car' must be between 0 and 1, not 50"),
+        (lambda: Looking(conf=float("nan")), "conf must be between 0 and 1, not nan"),
+        (lambda: Looking(look_at=MISSPELT), "look_at must be picture or region, not 'regoin'"),
+        (lambda: Looking(look_at="region"), "look_at='region' needs a region"),
+    ],
+)
+def test_wishes_that_would_let_nothing_or_everything_through_are_refused(
+    wrong: Callable[[], Looking], said: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        wrong()
+    assert str(caught.value) == said
+
+
 # One network for cameras that want different things
 
 
@@ -353,6 +392,16 @@ def test_other_networks_are_others(network: Path, loaded: Counted) -> None:
     assert said["a"] == said["c"] == {"person": 2, "car": 2, "dog": 2}
     assert said["b"] == {"car": 2}
     assert loaded() == 2
+
+
+def test_an_unknown_class_of_a_file_is_said_with_its_camera(network: Path, loaded: Counted) -> None:
+    """Also where nobody wants all, and it is the network that is asked for it."""
+    cameras = {
+        "gate": {"source": SYNTHETIC, "classes": ["car"]},
+        "yard": {"source": SYNTHETIC, "classes": ["dgo"]},
+    }
+    with pytest.raises(ConfigError, match=r"^yard: the model own knows no 'dgo'; did you mean dog\?$"):
+        reported({"model": {"name": str(network), "imgsz": 64}, "cameras": cameras})
 
 
 def test_the_labels_of_the_catalogue_are_those_of_the_network(yolo26n: Path) -> None:

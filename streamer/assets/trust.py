@@ -51,6 +51,6 @@ def _judge(path: Path, found: str, trust_weights: bool) -> str:
     namesake = next((f", which has {a.sha256} for {a.file}" for a in known if a.file == path.name), "")
     raise AssetError(
         f"{path} is not loaded: its SHA-256 {found} is not in the catalogue{namesake}. "
-        "A weights file is code that runs when it is loaded: give --trust-weights only if you know "
-        "where this one comes from."
+        "A weights file is code that runs when it is loaded: give --trust-weights (in a configuration "
+        "trust_weights: true) only if you know where this one comes from."
     )

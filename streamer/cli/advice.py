@@ -41,6 +41,8 @@ def _secrets_in_the_file(loaded: Loaded, cameras: Sequence[CameraPlan]) -> Itera
         path: KeyPath = ("cameras", camera.name, "source")
         if path not in loaded.hidden and camera.address.kind.network and _has_secret(camera.address.text):
             name = f"{camera.name.upper().replace('-', '_')}_PASSWORD"
+            if name[0].isdigit():  # which no variable's name may begin with
+                name = f"CAMERA_{name}"
             yield Problem(
                 path,
                 f"a password stands in the file, for whoever reads it; write ${{{name}}} in its place and "
@@ -96,7 +98,7 @@ def _not_there(loaded: Loaded, cameras: Sequence[CameraPlan]) -> Iterator[Proble
         path: KeyPath = ("cameras", camera.name, "source")
         place = camera.address.text
         if camera.address.kind.local and not has_magic(place) and not Path(place).exists():
-            yield Problem(path, f"there is no {loaded.text_at(path, place)}; `run` will refuse it")
+            yield Problem(path, f"there is no {loaded.text_at(path, place)}; `run` cannot read it")
 
 
 def _rates_and_sizes(cameras: Sequence[CameraPlan]) -> Iterator[Problem]:

@@ -3,18 +3,20 @@
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
 
 from streamer.cli.advice import advice
 from streamer.cli.networks import check_classes, detector_of, groups
-from streamer.cli.plan import plans
+from streamer.cli.plan import CameraPlan, plans
 from streamer.cli.wiring import build
 from streamer.config import DetectorConfig, Loaded, ModelConfig, read
 from streamer.config.hidden import MASK, redacted
 from streamer.config.json_schema import json_schema
 from streamer.config.problems import KeyPath, Problem
+from streamer.contracts import Detector
 from streamer.errors import AssetError, ConfigError, DetectorError, SinkError
 from streamer.sources import open_source, parse_address
 
@@ -71,9 +73,9 @@ def _try_boxes(loaded: Loaded, file: Path) -> list[Problem]:
         try:
             build(sink.use, sink.arguments(), what, needs="write")
         except ConfigError as error:
-            wrong.append(Problem(("sinks", number), str(error).removeprefix(f"{what}: ")))
+            wrong.append(Problem(("sinks", number), loaded.told(str(error).removeprefix(f"{what}: "))))
         except SinkError as error:
-            missing.append(Problem(("sinks", number), str(error)))
+            missing.append(Problem(("sinks", number), loaded.told(str(error))))
     if wrong:
         raise ConfigError("\n".join(loaded.said(wrong)))
     return missing
@@ -84,9 +86,7 @@ def _try_detectors(loaded: Loaded) -> tuple[list[Problem], list[Problem]]:
     wrong: list[Problem] = []
     missing: list[Problem] = []
     for group in groups(plans(loaded.config)):
-        path: KeyPath = ("model",)
-        if loaded.config.cameras[group[0].name].model is not None:
-            path = ("cameras", group[0].name, "model")
+        path = _model_path(loaded, group[0])
         try:
             detector = detector_of(group)
         except ConfigError as error:
@@ -96,18 +96,32 @@ def _try_detectors(loaded: Loaded) -> tuple[list[Problem], list[Problem]]:
             missing.append(Problem(path, _told(error, loaded, path, group[0].model)))
             continue
         for plan in group:
-            try:
-                check_classes(plan, detector, thoroughly=True)
-            except (ConfigError, DetectorError) as error:
-                wrong.append(Problem(("cameras", plan.name), _told(error, loaded, path, plan.model)))
+            if unknown := _unknown_classes(plan, detector):
+                path = _model_path(loaded, plan)
+                by_model = str(_unknown_classes(replace(plan, looking=None), detector)) == str(unknown)
+                where = path if by_model else ("cameras", plan.name)
+                wrong.append(Problem(where, _told(unknown, loaded, path, plan.model)))
     return wrong, missing
+
+
+def _model_path(loaded: Loaded, plan: CameraPlan) -> KeyPath:
+    own = loaded.config.cameras[plan.name].model is not None
+    return ("cameras", plan.name, "model") if own else ("model",)
+
+
+def _unknown_classes(plan: CameraPlan, detector: Detector) -> Exception | None:
+    try:
+        check_classes(plan, detector, thoroughly=True)
+    except (ConfigError, DetectorError) as error:
+        return error
+    return None
 
 
 def _told(error: Exception, loaded: Loaded, path: KeyPath, model: ModelConfig | DetectorConfig) -> str:
     text = str(error).removeprefix("model: ")
     from_environment = {path, (*path, "name"), (*path, "use")} & set(loaded.hidden)
     name = model.use if isinstance(model, DetectorConfig) else model.name
-    return text.replace(name, MASK) if from_environment else text
+    return loaded.told(text.replace(name, MASK) if from_environment else text)
 
 
 def _as_yaml(loaded: Loaded) -> str:

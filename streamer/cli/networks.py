@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 from streamer.cli.plan import CameraPlan
 from streamer.cli.wiring import YOLO, build
-from streamer.config.model import DetectorConfig, ModelConfig
-from streamer.config.wanted import DEFAULT_CONF, wanted
+from streamer.config.model import DetectorConfig, ModelConfig, wanted_of
 from streamer.contracts import Detector
 from streamer.errors import ConfigError
 from streamer.looking import Looking, check_known
@@ -47,16 +46,13 @@ def detector_of(group: Sequence[CameraPlan]) -> Detector:
 
 def detector_for(model: ModelConfig | DetectorConfig) -> Detector:
     """The detector that a model's configuration describes, for whoever wants all that it says."""
-    if isinstance(model, DetectorConfig):
-        return _made(model, [])
-    return _made(model, [wanted(model.classes, DEFAULT_CONF, model.conf)])
+    return _made(model, [wanted_of(model)])
 
 
 def _network(model: ModelConfig | DetectorConfig) -> str:
     """What two cameras' models have in common where they can share a network."""
-    if isinstance(model, DetectorConfig):
-        return model.model_dump_json()
-    return model.model_dump_json(exclude={"classes", "conf"})
+    # As Python writes it: JSON has no word for infinity, and says null.
+    return repr(model.model_dump(exclude=None if isinstance(model, DetectorConfig) else {"classes", "conf"}))
 
 
 def _made(model: ModelConfig | DetectorConfig, wishes: Sequence[Looking]) -> Detector:

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from streamer.config import Config
-from streamer.config.model import DetectorConfig, ModelConfig
-from streamer.config.wanted import DEFAULT_CONF, wanted
+from streamer.config.model import DetectorConfig, ModelConfig, wanted_of
 from streamer.looking import Looking
 from streamer.sources.address import Address, parse_address
 from streamer.sources.options import SourceOptions
@@ -27,11 +26,7 @@ class CameraPlan:
     @property
     def wishes(self) -> Looking:
         """What is wanted of it."""
-        if self.looking is not None:
-            return self.looking
-        if isinstance(self.model, DetectorConfig):
-            return Looking()
-        return wanted(self.model.classes, DEFAULT_CONF, self.model.conf)
+        return self.looking or wanted_of(self.model)
 
 
 def plans(config: Config) -> list[CameraPlan]:

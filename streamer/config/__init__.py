@@ -3,7 +3,7 @@
     load.py         path -> Config, or one ConfigError that lists every problem
     document.py     YAML text -> a plain tree; duplicate keys, bombs and odd tags are refused
     environment.py  ${NAME} -> its value, which counts as a secret from then on
-    schema.py       the keys, their types and bounds (with part.py, model.py, wanted.py, sink.py)
+    schema.py       the keys, their types and bounds (with part.py, model.py, camera.py, wanted.py, sink.py)
     problems.py     what was found, what is allowed
     hidden.py       what may be shown of a value
     json_schema.py  the keys as editors want to know them

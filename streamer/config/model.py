@@ -1,6 +1,7 @@
 """`model:`, a network by name, or a detector of one's own."""
 
 import os
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -15,7 +16,8 @@ from pydantic import (
 )
 
 from streamer.config.part import CLASS, Part, beside
-from streamer.config.wanted import DEFAULT_CONF, Classes, Conf, check_named
+from streamer.config.wanted import DEFAULT_CONF, Classes, Conf, check_named, wanted
+from streamer.looking import Looking
 
 DEVICE = r"^(auto|cpu|cuda:[0-9]{1,3})$"
 
@@ -95,3 +97,17 @@ Model = Annotated[
     Discriminator(_kind_of_model),
     BeforeValidator(_from_name, json_schema_input_type=str | ModelConfig | DetectorConfig),
 ]
+
+
+def wanted_of(
+    model: ModelConfig | DetectorConfig,
+    classes: tuple[str, ...] | None = None,
+    conf: float | Mapping[str, float] | None = None,
+    *,
+    region: Any = None,
+    look_at: Any = "picture",
+) -> Looking:
+    """What is wanted of a model by a camera that says so much; the rest is as the model says."""
+    if isinstance(model, DetectorConfig):  # whose own arguments are none of ours
+        return wanted(classes, conf, region=region, look_at=look_at)
+    return wanted(classes or model.classes, DEFAULT_CONF, model.conf, conf, region=region, look_at=look_at)

@@ -36,6 +36,11 @@ def refused(allowed: str) -> PydanticCustomError:
     return PydanticCustomError("allowed", "{allowed}", {"allowed": allowed})
 
 
+def wrong_at(path: tuple[str | int, ...], text: str) -> PydanticCustomError:
+    """The error of one of several parts that do not suit each other, said where it stands."""
+    return PydanticCustomError("wrong_at", "{text}", {"text": text, "path": path})
+
+
 def beside(path: str, info: ValidationInfo) -> str:
     """Relative paths count from the folder that the configuration is in."""
     joined = str((info.context or {}).get("folder", Path()) / path)

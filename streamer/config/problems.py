@@ -88,6 +88,8 @@ def problems_in(error: ValidationError, hidden: Mapping[KeyPath, str]) -> list[P
 def _problem(details: ErrorDetails, hidden: Mapping[KeyPath, str]) -> Problem:
     part, path = _place(tuple(key for key in details["loc"] if not str(key).startswith(TAG)))
     kind, context = details["type"], details.get("ctx", {})
+    if kind == "wrong_at":
+        return Problem(context["path"], context["text"])
     if kind == "extra_forbidden":
         text = unknown_key(path[-1], part.written_keys())
     elif kind == "missing":

@@ -49,8 +49,14 @@ class Sieve:
         return self._above
 
 
-def check_known(looking: Looking, labels: Sequence[str], model: str) -> None:
-    """Raises ConfigError for a class that there is not; says nothing of a detector without labels."""
+def check_known(looking: Looking, labels: Sequence[str], model: str, *, opened: bool = False) -> None:
+    """Raises ConfigError for a class that there is not.
+
+    A detector may get its labels when it is `opened` only; of one that has none then nothing can be asked.
+    """
+    if opened and looking.named and not labels:
+        names = ", ".join(map(repr, looking.named))
+        raise ConfigError(f"{names} cannot be asked of the model {model}, which names no labels")
     wrong = [unknown(name, labels, model) for name in looking.named if labels and name not in labels]
     if wrong:
         raise ConfigError("; ".join(wrong))
