@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
-from streamer.cli import doctor
+from streamer.cli import doctor, doctor_speed
 from streamer.doctor.finding import Level
 from streamer.doctor.machine import (
     engines,
 )
 from streamer.doctor.machine.engines import Speed
 from streamer.doctor.machine.libraries import Loaded
+from streamer.errors import FreshframeError
 from tests.doctor_sections import one
 
 pytestmark = pytest.mark.timeout(60)
@@ -82,4 +83,5 @@ def test_a_real_engine_is_measured(yolo26n: Path) -> None:
     assert speed.ms is not None
     assert 0.5 < speed.ms < 5000
     assert speed.precision == "fp32"
-    assert "Allowed are" in doctor._measure("steam", "cpu").failure
+    with pytest.raises(FreshframeError, match="Allowed are"):
+        doctor_speed.measure("steam", "cpu")

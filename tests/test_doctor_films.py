@@ -1,5 +1,6 @@
 """What `freshframe doctor SOURCE` sees of films, pictures, and what a web server has."""
 
+import random
 from pathlib import Path
 
 import av
@@ -7,11 +8,18 @@ import cv2
 import numpy as np
 import pytest
 
+from streamer.clock import MonotonicClock
+from streamer.doctor import probing
 from streamer.doctor.advice import sections
 from streamer.doctor.finding import Level, broken
 from streamer.doctor.settings import settings
 from streamer.errors import Cause
-from tests.doctor_films import film_with_sound, finding, look, web
+from streamer.sources import SourceOptions, parse_address
+from streamer.sources.usb.source import UsbSource
+from streamer.sources.usb.v4l2 import V4l2
+from tests.doctor_films import NO_B_FRAMES, film_with_sound, finding, look, web
+from tests.source_clips import make_clip
+from tests.usb_cameras import PLAIN, Desk, StandIn, noise
 
 pytestmark = pytest.mark.timeout(40)
 
@@ -65,12 +73,46 @@ def test_segments_come_many_at_a_time(tmp_path: Path) -> None:
     assert not report.stamps_off
 
 
+def test_a_damaged_film(tmp_path: Path) -> None:
+    path = film_with_sound(tmp_path / "a.ts")
+    data = bytearray(path.read_bytes())
+    seeded = random.Random(1)
+    for _ in range(60):
+        data[seeded.randrange(len(data) // 4, len(data))] ^= 0xFF
+    path.write_bytes(data)
+    report = look(path)
+    assert 0 < report.damaged < report.pictures
+    said = finding(report, "damaged")
+    assert (said.level, said.advice.startswith("copy it anew")) == (Level.WARNING, True)
+
+
+def test_films_without_times_and_folders_of_films(tmp_path: Path) -> None:
+    make_clip(tmp_path / "a.h264", 60, **NO_B_FRAMES)
+    report = look(tmp_path / "a.h264")
+    assert (report.codec, report.keyframes, report.keyframe_every_s) == ("h264", 4, None)
+    assert report.watched_s == 0
+    assert finding(report, "keyframes").text == "4"
+    report = look(tmp_path)
+    assert (report.ok, report.codec, report.pictures) == (True, "h264", 60)
+
+
+def test_what_a_usb_camera_grants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = Desk(tmp_path)
+    desk.plug(0, modes=PLAIN)
+    opencv = StandIn([noise((640, 480))] * 20).opencv
+    address = parse_address("usb:0")
+    camera = UsbSource(address, SourceOptions(), MonotonicClock(), V4l2(desk.tree, opencv, lambda _: False))
+    monkeypatch.setattr(probing, "open_source", lambda *_, **__: camera)
+    report = look("usb:0", 5)
+    assert (report.codec, report.announced_fps, report.decode_s) == ("YUYV", 30, None)
+
+
 def test_pictures_and_shapes(tmp_path: Path) -> None:
     for number in range(3):
         cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((48, 64, 3), 90, np.uint8))
     report = look(tmp_path)
     assert (report.ok, report.size, report.pictures, report.codec) == (True, (64, 48), 3, None)
-    report = look("synthetic:?size=96x64&fps=50", 0.6)
+    report = look("synthetic:?size=96x64&fps=50", 0.4)
     assert (report.ok, report.size) == (True, (96, 64))
     assert report.measured_fps == pytest.approx(50, rel=0.1)
     assert settings(report) is None

@@ -135,14 +135,25 @@ def test_what_is_missing_raises_exits_crashes_or_hangs(folder: Path, monkeypatch
     (folder / "crashing.py").write_text("import os; os.abort()")
     (folder / "hanging.py").write_text("import time; time.sleep(600)")
     (folder / "last.py").write_text("")
-    names = ["first", "nowhere", "raising", "exiting", "crashing", "last", "hanging"]
-    loaded = libraries.load(names, timeout_s=3)
+    names = ["first", "nowhere", "raising", "exiting", "crashing", "last"]
+    loaded = libraries.load(names)
     assert [name for name in names if loaded.loads(name)] == ["first", "last"]
     assert loaded.said["nowhere"]["missing"]
     assert "libfoo.so.1" in loaded.said["raising"]["error"]
     assert "SystemExit" in loaded.said["exiting"]["error"]
     assert "SIGABRT" in loaded.said["crashing"]["error"]
-    assert "not done after 3 s" in loaded.said["hanging"]["error"]
+    hanging = libraries.load(["hanging"], timeout_s=0.5)
+    assert "not done after 0.5 s" in hanging.said["hanging"]["error"]
+
+
+def test_what_a_library_starts_ends_with_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may hold the pipes open, and nobody waits for it."""
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    command = "import time; time.sleep(600)"
+    (folder / "starting.py").write_text(
+        f"import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', {command!r}])"
+    )
+    assert libraries.load(["starting"], timeout_s=1).loads("starting")
 
 
 def test_its_process_ends_with_us(tmp_path: Path) -> None:

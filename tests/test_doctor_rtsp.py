@@ -4,21 +4,23 @@ import socket
 import struct
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import av
 import pytest
 
-from streamer.doctor import Probe, probing
+from streamer.doctor import Probe, Report, probing
 from streamer.doctor.advice import sections
 from streamer.doctor.finding import Level, broken
 from streamer.doctor.settings import settings
-from streamer.errors import Cause
+from streamer.errors import Cause, SourceError
 from streamer.fakecam import FakeCam
 from streamer.rtsp.rtcp import NTP_TO_UNIX_S
 from streamer.rtsp.sdp import read_track
-from streamer.sources import parse_address
+from streamer.sources import SourceOptions, open_source, parse_address, rtsp
+from streamer.sources.network import NetworkSource
 from tests.boxes import until
 from tests.doctor_films import NO_B_FRAMES, coded, finding, look, sending
 from tests.scripted_camera import SDP, Asked, Scripted, interleaved, reply, usual
@@ -40,7 +42,7 @@ def packets(tmp_path_factory: pytest.TempPathFactory) -> list[list[bytes]]:
 
 def test_a_camera_of_ours(clip: Path) -> None:
     with FakeCam([clip]) as camera:
-        report = look(camera.urls[0], 1.5)
+        report = look(camera.urls[0], 1.1)
     assert report.ok
     assert (report.codec, report.size, report.transport) == ("h264", SIZE, "tcp")
     assert report.profile is not None
@@ -51,8 +53,8 @@ def test_a_camera_of_ours(clip: Path) -> None:
     assert report.b_frames is False
     assert report.connect_s is not None
     assert report.first_picture_s is not None
-    assert 0 < report.connect_s < report.first_picture_s < 1.5
-    assert report.watched_s == pytest.approx(1.5, abs=0.3)
+    assert 0 < report.connect_s < report.first_picture_s < 1.1
+    assert report.watched_s == pytest.approx(1.1, abs=0.3)
     assert report.clock_offset_s == pytest.approx(0, abs=0.1)
     assert report.decode_s is not None
     assert 0 < report.decode_s < 0.1
@@ -64,10 +66,23 @@ def test_a_camera_of_ours(clip: Path) -> None:
     assert finding(report, "clock").level is Level.OK
 
 
+def watched(address: str, enough: Callable[[Report], object], transport: str = "tcp") -> Report:
+    """Watch it until that much was found, and stop."""
+    probe = Probe(parse_address(address), SourceOptions(transport=transport), 60)
+    thread = threading.Thread(target=probe.run)
+    thread.start()
+    until(lambda: bool(enough(probe.report())), 20)
+    probe.stop()
+    thread.join(2)
+    assert not thread.is_alive()
+    return probe.report()
+
+
 def test_lost_datagrams_are_said_with_the_way_out(clip: Path) -> None:
     with FakeCam([clip]) as camera:
-        camera.fault(0, "loss", 0.2)
-        report = look(camera.urls[0], 2, "udp")
+        camera.fault(0, "loss", 0.05)
+        report = watched(camera.urls[0], lambda found: found.pictures and found.lost, "udp")
+    assert report.ok
     assert report.transport == "udp"
     assert report.lost
     said = finding(report, "transport")
@@ -127,15 +142,6 @@ def test_sound_rate_and_a_clock_that_is_wrong(packets: list[list[bytes]]) -> Non
     assert "NTP" in said.advice
 
 
-def test_stamps_that_stand_still(clip: Path) -> None:
-    with FakeCam([clip]) as camera:
-        camera.fault(0, "stamps", "frozen")
-        report = look(camera.urls[0], 2.6)
-    assert report.stamps_off
-    assert report.measured_fps == pytest.approx(30, rel=0.2)  # by arrival, then
-    assert finding(report, "stamps").level is Level.WARNING
-
-
 def test_a_stream_that_ends(packets: list[list[bytes]]) -> None:
     with sending(packets) as camera:
         report = look(camera.url, 20)
@@ -153,7 +159,7 @@ def test_one_that_ends_before_a_picture() -> None:
 
 
 def test_data_without_a_keyframe(packets: list[list[bytes]], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probing, "FIRST_PICTURE_S", 0.6)
+    monkeypatch.setattr(probing, "FIRST_PICTURE_S", 0.3)
     leaning = packets[1:15]
     over = threading.Event()
 
@@ -167,7 +173,7 @@ def test_data_without_a_keyframe(packets: list[list[bytes]], monkeypatch: pytest
                 return
 
     with Scripted(plays=plays) as camera:
-        report = look(camera.url, 0.3)
+        report = look(camera.url, 0.2)
         over.set()
     assert report.failure is not None
     assert report.failure.cause is Cause.SILENCE
@@ -178,7 +184,7 @@ def test_data_without_a_keyframe(packets: list[list[bytes]], monkeypatch: pytest
 
 
 def test_data_that_is_never_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probing, "FIRST_PICTURE_S", 0.6)
+    monkeypatch.setattr(probing, "FIRST_PICTURE_S", 0.3)
     over = threading.Event()
 
     def plays(sock: socket.socket) -> None:
@@ -188,7 +194,7 @@ def test_data_that_is_never_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
             number += 1
 
     with Scripted(plays=plays) as camera:
-        report = look(camera.url, 0.3)
+        report = look(camera.url, 0.2)
         over.set()
     assert report.failure is not None
     assert report.failure.cause is Cause.SILENCE
@@ -226,10 +232,30 @@ def test_nobody_there() -> None:
     assert report.connect_s is None
 
 
-@pytest.mark.parametrize("codec", ["mjpeg", "reordered"])
+def test_ffmpeg_is_refused_while_our_own_question_is_taken_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[NetworkSource] = []
+
+    def enter(self: NetworkSource) -> NetworkSource:
+        tries.append(self)
+        if len(tries) == 1:
+            raise SourceError(Cause.NETWORK, "503")
+        return self
+
+    def answers(asked: Asked) -> bytes:
+        if asked.method != "DESCRIBE":
+            return usual(asked)
+        return reply(asked, body=SDP.replace("H264", "JPEG"), Content_Type="application/sdp")
+
+    monkeypatch.setattr(NetworkSource, "__enter__", enter)
+    monkeypatch.setattr(rtsp, "AGAIN_S", 0.01)
+    with Scripted(answers=answers) as camera, open_source(parse_address(camera.url)):
+        assert len(tries) == 2
+
+
+@pytest.mark.parametrize("codec", ["mjpeg", "sound"])
 def test_a_camera_that_nobody_here_wrote(codec: str) -> None:
     with gst_camera(codec) as url:
-        report = look(url, 1.5)
+        report = watched(url, lambda found: found.packets > 11)
     assert report.ok
     assert report.size == (640, 360)
     assert report.measured_fps == pytest.approx(15, rel=0.1)
@@ -239,18 +265,5 @@ def test_a_camera_that_nobody_here_wrote(codec: str) -> None:
         assert "isolation: process" in str(settings(report))
     else:
         assert (report.read_by, report.codec) == ("freshframe", "h264")
-        assert report.audio == ("MPEG4-GENERIC",)
-        assert report.b_frames is True
-        assert report.clock_offset_s == pytest.approx(0, abs=2)
-
-
-def test_stopping_gives_what_was_found_so_far(clip: Path) -> None:
-    with FakeCam([clip]) as camera:
-        one = Probe(parse_address(camera.urls[0]), seconds=60)
-        thread = threading.Thread(target=one.run)
-        thread.start()
-        until(lambda: one.report().pictures > 5)
-        one.stop()
-        thread.join(2)
-        assert not thread.is_alive()
-    assert one.report().ok
+        assert report.audio == ("PCMA",)
+        assert report.b_frames is False

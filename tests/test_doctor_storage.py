@@ -62,7 +62,10 @@ def test_a_cache_that_cannot_be(place: Path, monkeypatch: pytest.MonkeyPatch) ->
     place.write_text("a file in its place")
     assert one(storage.section(), "cache").level is Level.PROBLEM
     monkeypatch.setattr(os, "access", lambda *_: False)
-    assert "FRESHFRAME_CACHE" in one(storage.section(), "cache").advice
+    said = one(storage.section(), "cache")
+    assert (said.level, "FRESHFRAME_CACHE" in said.advice) == (Level.PROBLEM, True)
+    monkeypatch.setattr(storage, "have", lambda: True)
+    assert one(storage.section(), "cache").level is Level.WARNING, "a read-only one that has all will do"
     monkeypatch.setenv("FRESHFRAME_CACHE", "~nobody-of-that-name/cache")
     assert one(storage.section(), "cache").level is Level.PROBLEM
 
@@ -74,6 +77,8 @@ def test_little_room(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for free, level in ((5e9, Level.OK), (3e8, Level.WARNING), (1e6, Level.PROBLEM)):
         monkeypatch.setattr(shutil, "disk_usage", lambda _, free=free: Usage(free))
         assert one(storage.section(), "working folder").level is level
+    monkeypatch.setattr(os, "access", lambda *_: False)  # read-only ones often say that nothing is free
+    assert one(storage.section(), "working folder").level is Level.FACT
 
 
 def test_a_working_folder_that_is_gone(place: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

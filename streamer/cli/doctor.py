@@ -27,9 +27,9 @@ BEYOND_S = FIRST_PICTURE_S + 45.0
 
 EXAMPLES = """\
 examples:
-  freshframe doctor                                what is wrong here
-  freshframe doctor rtsp://192.0.2.10/stream1      what comes from this camera, and settings for it
-  freshframe doctor usb:0 --for 20                 watch it for longer
+  freshframe doctor                            what is wrong here
+  freshframe doctor rtsp://192.0.2.10/stream1  what comes from it, and settings
+  freshframe doctor usb:0 --for 20             watch it for longer
 """
 
 

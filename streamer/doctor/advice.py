@@ -64,7 +64,9 @@ def _connection(report: Report) -> list[Finding]:
     if report.transport is not None:
         found.append(_transport(report))
     if report.damaged and not report.lost:
-        text = f"{report.damaged} of {amount(report.pictures, 'picture')} cannot be shown as they were sent"
+        text = (
+            f"{report.damaged} of {amount(report.pictures, 'picture')} are of data that is missing or wrong"
+        )
         found.append(warning("damaged", text, _what_to_do(report, Cause.DAMAGED)))
     if report.read_by == "ffmpeg" and report.address.kind in (Kind.RTSP, Kind.RTSPS):
         found.append(fact("read by", "FFmpeg: what it sends is not what we read by ourselves"))

@@ -104,6 +104,8 @@ class Probe:
             path = look(path, self._address.redacted).films[0]
         if path.is_file():
             read_film(replace(self._address, kind=Kind.FILE, text=str(path)), self._gathered, self._seconds)
+        if self._address.kind is Kind.FILMS:
+            self._gathered.note(duration_s=None)  # not that of all
 
     def _listen(self, source: "RtspSource | NetworkSource") -> None:
         from streamer.doctor.listening import Listening  # noqa: PLC0415 - PyAV loads here

@@ -7,7 +7,7 @@ from typing import Self
 
 from streamer.clock import Clock
 from streamer.contracts import Captured
-from streamer.errors import SourceError
+from streamer.errors import Cause, SourceError
 from streamer.rtsp.doubt import Doubt
 from streamer.rtsp.failures import (
     Refused,
@@ -37,6 +37,8 @@ _log = logging.getLogger("freshframe")
 # the 30 s after which a source that connects is taken to hang.
 OPEN_S, ANSWER_S = 5.0, 2.0
 PATIENT_S, PATIENT_TRY = 9.0, 4
+# GStreamer's server answers 503 until then.
+AGAIN_S = 0.5
 # A camera that answers and whose datagrams do not come: they are blocked on the way.
 FIRST_DATAGRAM_S = 10.0
 _S = 1_000_000_000
@@ -196,7 +198,9 @@ class RtspSource:
         ffmpeg = NetworkSource(self._address, self._options, self._clock)
         ffmpeg.tap = self.tap
         try:
-            ffmpeg.__enter__()
+            self._enter(ffmpeg, again=for_good)
+        except Stopped:
+            return causes.stopped(self._address)
         except SourceError as error:
             return causes.not_by_us(error, why) if for_good else error
         if not self._for_good:
@@ -205,6 +209,16 @@ class RtspSource:
         if self._waiting.stopped:
             ffmpeg.stop()
         return None
+
+    def _enter(self, ffmpeg: NetworkSource, *, again: bool) -> None:
+        """Connect; once more where a server refuses that while it takes down what we had asked for."""
+        try:
+            ffmpeg.__enter__()
+        except SourceError as error:
+            if not again or error.cause is not Cause.NETWORK:
+                raise
+            self._waiting.wait({}, AGAIN_S)
+            ffmpeg.__enter__()
 
     def _hang_up(self) -> None:
         if self._doubt:
