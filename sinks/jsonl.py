@@ -168,4 +168,6 @@ def _why(error: OSError) -> str:
         return "nobody reads from this pipe"
     if error.errno == errno.EPIPE:
         return "whoever read it has gone"
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        return f"{error.filename} is no folder"
     return (error.strerror or str(error)).lower()

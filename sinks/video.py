@@ -57,6 +57,8 @@ class AnnotatedVideo:
             folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=folder):
                 pass
+        except (FileExistsError, NotADirectoryError) as error:
+            raise SinkError(f"{self._path} cannot be written: {error.filename} is no folder") from error
         except OSError as error:
             raise SinkError(
                 f"{self._path} cannot be written: {(error.strerror or str(error)).lower()}"

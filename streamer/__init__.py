@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from streamer.frame import ArrayPicture, Frame, LazyPicture, Picture, Quality, View
     from streamer.health import Health
     from streamer.lane import Taken
+    from streamer.looking import Looking, Region
     from streamer.pipeline import Pipeline
     from streamer.result import ModelInfo, Result, Timing
     from streamer.ring import Exhausted, Ring, Writer
@@ -50,12 +51,14 @@ __all__ = [
     "FreshframeError",
     "Health",
     "LazyPicture",
+    "Looking",
     "ManualClock",
     "ModelInfo",
     "MonotonicClock",
     "Picture",
     "Pipeline",
     "Quality",
+    "Region",
     "Result",
     "Ring",
     "Sink",
@@ -84,6 +87,7 @@ _HOMES = {
     "frame": "ArrayPicture Frame LazyPicture Picture Quality View",
     "health": "Health",
     "lane": "Taken",
+    "looking": "Looking Region",
     "pipeline": "Pipeline",
     "result": "ModelInfo Result Timing",
     "ring": "Exhausted Ring Writer",

@@ -8,7 +8,8 @@ FreshframeError
 ├── SinkError       which sink, and why it cannot write
 │   ├── Unwritten   one result of one camera; the sink itself goes on
 │   └── SinkGone    whoever it writes for has gone for good
-└── AssetError      a file of the catalogue: which one, expected and found hash
+├── AssetError      a file of the catalogue: which one, expected and found hash
+└── StopAsked       whoever watches has asked for the end of the run: no failure
 
 Most also derive from the natural builtin, so that callers who know nothing of Freshframe can
 still catch it. An error's text is for the user's eyes: it names the thing, what was found, what is
@@ -48,6 +49,7 @@ class Cause(StrEnum):
     ENDED = "ended"  # the stream said that it is over
     DAMAGED = "damaged"  # a recording that breaks off or is damaged beyond use
     CRASH = "crash"  # the process that decodes it died
+    DEVICE = "device"  # a camera of this computer was unplugged, or another program holds it
 
     @property
     def failed(self) -> bool:
@@ -88,3 +90,7 @@ class SinkGone(SinkError):
 
 class AssetError(FreshframeError, RuntimeError):
     """A file of the catalogue is not there, cannot be fetched, or is not what it should be."""
+
+
+class StopAsked(FreshframeError):
+    """A sink raises it where whoever watches wants the run to end, as by closing a window: no failure."""

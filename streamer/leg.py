@@ -2,28 +2,29 @@
 
 import logging
 import threading
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from streamer.arrears import Arrears
 from streamer.clock import Clock
 from streamer.contracts import Sink
-from streamer.delivery import Delivery, backlog_of, camera_of, carried, takes_of
-from streamer.errors import ConfigError, FreshframeError, SinkError, SinkGone, Unwritten, text_of
+from streamer.delivery import Delivery, Item, backlog_of, camera_of, idle_of, takes_of
+from streamer.errors import ConfigError, FreshframeError, SinkError, SinkGone, StopAsked, Unwritten, text_of
+from streamer.frame import Frame
 from streamer.health import Health
+from streamer.inbox import Inbox
 from streamer.lane import Taken
 from streamer.outage import Outages
 from streamer.result import Result
-from streamer.ring import Exhausted, Ring, Writer
+from streamer.ring import Exhausted
 
 _log = logging.getLogger("freshframe")
 
-HEALTHS = 8  # of one camera that may wait: changes come in ones and twos
+IDLE_S = 0.05  # between two calls of a sink that wants to be called when nothing comes
 
 
 class Leg:
-    """A sink as the pipeline sees it. The analysis thread puts results in; `run` is a thread of its own.
+    """A sink as the pipeline sees it. What it takes is put into its `inbox`; `run` is a thread of its own.
 
     Live cameras lose their oldest results where the sink is slow, so that it gets the newest; a sink
     that keeps a record says in `backlog` how many may wait for it. Results of recordings are never
@@ -35,56 +36,26 @@ class Leg:
         self.required = required
         self.opened = threading.Event()  # entered, or failed to
         self.left = False
+        self.stop_asked = False  # it wants the run to end
         self.error: FreshframeError | None = None  # what ended it
         self.written = 0
-        takes = takes_of(sink, name)
-        self.wants_results, self.wants_health = Result in takes, Health in takes
+        self.inbox = Inbox(takes_of(sink, name), clock)
         self.backlog = backlog_of(sink, name)
         self.outages = Outages(name, clock)
         self._sink = sink
         self._clock = clock
-        self._ring: Ring[Delivery | Health] = Ring(clock, reason="sink", carried=carried)
-        self._lanes: dict[str, Writer[Delivery | Health]] = {}
-        self._health: dict[str, Writer[Delivery | Health]] = {}
+        self._ring = self.inbox.ring
+        self._idle = idle_of(sink, name)
         self._busy_ns = 0  # since when the sink is at something; 0: it waits for us
         self._arrears = Arrears()
         self._on_failed: Callable[[FreshframeError], None] = _log.warning
         self._bugs: set[type[BaseException]] = set()
         self._abandoned = False
 
-    def open_lane(self, camera: str, *, depth: int) -> None:
-        """Make room for what a camera brings, before anything runs."""
-        if self.wants_results:
-            self._lanes[camera] = self._ring.writer(depth=depth, live=True)
-        if self.wants_health:
-            self._health[camera] = self._ring.writer(depth=HEALTHS, live=True)
-
-    def put(self, delivery: Delivery) -> None:
-        """Hand a result over; never waits. Analysis thread only."""
-        if not self._lanes[delivery.result.frame.camera].put(delivery):
-            delivery.done()
-
-    def tell(self, health: Health) -> None:
-        """Hand a camera's health over, where it is wanted; never waits. Any thread."""
-        if self.wants_health:
-            self._health[health.camera].put(health)
-
-    def close(self) -> None:
-        """No more results; those that are there are still written."""
-        for lane in self._lanes.values():
-            lane.close()
-
-    def hush(self, camera: str) -> None:
-        """No more health of this camera."""
-        if self.wants_health:
-            self._health[camera].close()
-
     def abandon(self) -> None:
         """What has not been written by now never will be, not even when a sink that hangs wakes."""
         self._abandoned = True
-        for item in self._ring.leave():
-            if isinstance(item, Delivery):
-                item.done()
+        self.inbox.discard()
 
     @property
     def why(self) -> str:
@@ -100,9 +71,7 @@ class Leg:
     @property
     def dropped(self) -> Mapping[str, int]:
         """Results that this sink did not get, by reason."""
-        total: Counter[str] = Counter()
-        for lane in self._lanes.values():
-            total.update(lane.dropped)
+        total = self.inbox.dropped
         if self._arrears.lost:
             total["sink"] += self._arrears.lost
         return total
@@ -110,8 +79,7 @@ class Leg:
     @property
     def health_dropped(self) -> int:
         """Healths that this sink did not get: newer ones came first."""
-        lost = sum(sum(lane.dropped.values()) for lane in self._health.values())
-        return lost + self._arrears.health_lost
+        return self.inbox.health_dropped + self._arrears.health_lost
 
     def run(
         self, on_failed: Callable[["Leg", FreshframeError], None], on_left: Callable[["Leg"], None]
@@ -161,6 +129,9 @@ class Leg:
                 self.opened.set()
                 self._write_all()
                 self._busy_ns = self._clock.now_ns()
+        except StopAsked:
+            self.stop_asked = True
+            return None
         except BaseException as error:  # somebody else's sink: its SystemExit must not end the run
             return self._said(error)
         finally:
@@ -175,13 +146,17 @@ class Leg:
         self._busy_ns = 0
         while True:
             try:
-                taken = self._ring.take()
+                taken = self._ring.take(IDLE_S if self._idle else None)
             except Exhausted:
                 return
             if taken is None:
+                if self._idle:
+                    self._busy_ns = self._clock.now_ns()
+                    self._idle()
+                    self._busy_ns = 0
                 continue
             item = taken.item
-            if isinstance(item, Health):
+            if not isinstance(item, Delivery):
                 self._write(item)
                 continue
             try:
@@ -190,18 +165,22 @@ class Leg:
                 taken.done()
                 item.done()
 
-    def _write(self, item: Result | Health) -> None:
+    def _write(self, item: Result | Health | Frame) -> None:
         self._busy_ns = self._clock.now_ns()
         try:
             self._sink.write(item)
+        except StopAsked:  # no failure: it has the item
+            self.written += isinstance(item, Result)
+            raise
         except BaseException as error:
             goes_on = isinstance(error, Unwritten) and not self.required
             if isinstance(item, Result):
                 self._lose(item)
-            elif goes_on:
-                self._arrears.health_lost += 1
-            else:
-                self._arrears.hold_health(item)
+            elif isinstance(item, Health):
+                if goes_on:
+                    self._arrears.health_lost += 1
+                else:
+                    self._arrears.hold_health(item)
             if not goes_on:
                 raise
             self.outages.failed(camera_of(item), self._said(error), self._on_failed)
@@ -209,7 +188,7 @@ class Leg:
             self.written += isinstance(item, Result)
             if self.outages:
                 # Where results are wanted, only those tell whether a camera's are written.
-                whose = isinstance(item, Result) or not self.wants_results
+                whose = isinstance(item, Result) or not self.inbox.wants_results
                 self.outages.works(camera_of(item) if whose else None)
         self._busy_ns = 0
 
@@ -225,8 +204,10 @@ class Leg:
             return False
         return True
 
-    def _pass_by(self, taken: Taken[Delivery | Health]) -> None:
+    def _pass_by(self, taken: Taken[Item]) -> None:
         item = taken.item
+        if isinstance(item, Frame):
+            return  # another one comes soon
         if isinstance(item, Health):
             self._arrears.hold_health(item)
             return

@@ -55,6 +55,7 @@ class Pipeline:
         self._threads = Threads(self._fail)
         self._started = self._ended = False
         self.error: BaseException | None = None  # what ended the run
+        self.stop_asked = False  # a sink wanted it to end
 
     def add(self, camera: Camera, detector: Detector) -> None:
         """Have a camera looked at, from the start on. Raises ConfigError for a name that cannot be."""
@@ -64,7 +65,7 @@ class Pipeline:
         self._cameras[camera.name] = (camera, detector)
 
     def sink(self, sink: Sink[Any], name: str | None = None, *, required: bool = False) -> None:
-        """Send results, health or both to a sink, whichever it takes.
+        """Send results, health and frames to a sink, whichever it takes.
 
         One that fails is left and entered again until it works; one that is `required` ends the run.
         Raises ConfigError where it takes something else.
@@ -96,7 +97,7 @@ class Pipeline:
             self._start(wired)
         except BaseException:
             for leg in self._legs:
-                leg.close()
+                leg.inbox.close()
             self._hush(self._cameras)
             self.__exit__(None, None, None)
             raise
@@ -171,8 +172,9 @@ class Pipeline:
 
     def _look_after(self, camera: Camera, wired: Wired) -> None:
         """A camera's thread: its loop, and all that is to be said of it."""
+        viewers = wired.viewers if camera.source.live else []
         try:
-            camera.run(wired.lanes[camera.name], partial(self._tell, wired))
+            camera.run(wired.lanes[camera.name], partial(self._tell, wired), [box.show for box in viewers])
         finally:
             self._hush([camera.name])
 
@@ -180,7 +182,7 @@ class Pipeline:
         """Something of a camera has changed, or should be said once more. A thread of that camera's."""
         health, news = wired.checkups[camera.name].of(camera)
         for leg in self._legs:
-            leg.tell(health)
+            leg.inbox.tell(health)
         if self._on_status is None:
             self._announcer(camera, health, news=news)
             self._announcer.pictures(health)
@@ -191,7 +193,7 @@ class Pipeline:
         if self._wired is not None:
             for leg in self._legs:
                 for camera in cameras:
-                    leg.hush(camera)
+                    leg.inbox.hush(camera)
 
     def _leg_failed(self, leg: Leg, error: FreshframeError) -> None:
         """A sink does not work, and is tried again."""
@@ -204,6 +206,9 @@ class Pipeline:
 
     def _leg_left(self, leg: Leg) -> None:
         """A sink has gone. When it was required, or the last one and no other works, that ends the run."""
+        if leg.stop_asked:
+            self.stop_asked = True
+            self.stop()
         if leg.error is None or not self._started:
             return  # where it could not even be opened, `__enter__` says so
         if leg.required or all(other.left and other.error is not None for other in self._legs):

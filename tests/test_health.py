@@ -91,7 +91,7 @@ class Patient(Camera):
         self._say: Callable[[], None] | None = None
         self._end = threading.Event()
 
-    def run(self, writer: Writer[Frame], on_change: Callable[[Camera], None]) -> None:
+    def run(self, writer: Writer[Frame], on_change: Callable[[Camera], None], viewers: object = ()) -> None:
         self._say = lambda: on_change(self)
         self._end.wait(20)
         writer.close()

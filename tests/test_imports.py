@@ -20,6 +20,7 @@ PUBLIC = {
     "streamer.cores",
     "streamer.detections",
     "streamer.errors",
+    "streamer.evaluation",
     "streamer.event",
     "streamer.frame",
     "streamer.health",

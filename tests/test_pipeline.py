@@ -316,7 +316,7 @@ def test_a_sink_that_fails_on_closing_has_failed() -> None:
 def test_a_sink_that_takes_what_nobody_makes_is_refused() -> None:
     sink = Keeper()
     sink.takes = Event  # type: ignore[assignment]  # that is what is tested
-    with pytest.raises(ConfigError, match="sink Keeper takes Event; allowed: Result, Health, or both"):
+    with pytest.raises(ConfigError, match="sink Keeper takes Event; allowed: Result, Health, Frame, or"):
         Pipeline().sink(sink)
 
 

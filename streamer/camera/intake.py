@@ -16,6 +16,8 @@ _log = logging.getLogger("freshframe")
 
 _FINE = Quality.FINE
 
+PACE = "max_fps"  # the reason of frames that nobody gets; what another gate keeps back is still shown
+
 
 class Intake:
     """One camera's, over all its connections. Used by one reader at a time; `pictures` is shared.

@@ -15,9 +15,9 @@ from streamer.cli.assemble import assemble
 from streamer.cli.child import cameras, running
 from streamer.cli.console import say
 from streamer.cli.plan import CameraPlan
-from streamer.cli.session import run
+from streamer.cli.session import run_from_ready
 from streamer.config.model import ModelConfig
-from streamer.config.sink import JsonlConfig, VideoConfig, ZmqConfig
+from streamer.config.sink import JsonlConfig, SinkConfig, VideoConfig, WindowConfig, ZmqConfig
 from streamer.errors import ConfigError
 from streamer.sources.address import parse_address
 
@@ -40,6 +40,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--out", type=Path, default=Path("demo-out"), metavar="FOLDER", help="default %(default)s"
     )
+    parser.add_argument("--show", action="store_true", help="show it live in a window too")
     parser.set_defaults(run=_run)
 
 
@@ -49,24 +50,30 @@ def _run(args: argparse.Namespace) -> int:
         fetch(find("yolo26n"), progress=progress)
     try:
         args.out.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise ConfigError(f"--out {args.out}: that is a file; give a folder") from error
     except OSError as error:
-        raise ConfigError(f"--out {args.out}: {(error.strerror or str(error)).lower()}") from error
+        why = (error.strerror or str(error)).lower()
+        raise ConfigError(f"--out {args.out}: cannot be made a folder: {why}; give another") from error
     say("playing a clip as two live RTSP cameras, looking at them with YOLO26n…")
     endpoint = f"tcp://127.0.0.1:{_free_port()}"
     with cameras([clip] * len(CAMERAS)) as urls:
-        sinks = [
+        sinks: list[SinkConfig] = [
             ZmqConfig(use="zmq", endpoint=endpoint, required=True),
             JsonlConfig(use="jsonl", path=str(args.out / "detections.jsonl"), required=True),
             VideoConfig(use="video", path=str(args.out / "{camera}.mp4"), required=True),
         ]
+        if args.show:
+            sinks.append(WindowConfig(use="window"))
         plans = [
             CameraPlan(name, parse_address(url), ModelConfig())
             for name, url in zip(CAMERAS, urls, strict=True)
         ]
         with _listening(endpoint):
-            status = run(assemble(plans, sinks), SECONDS)
-    videos = " and ".join(str(args.out / f"{name}.mp4") for name in CAMERAS)
-    say(f"annotated video: {videos}")
+            status = run_from_ready(assemble(plans, sinks), SECONDS)
+    videos = [args.out / f"{name}.mp4" for name in CAMERAS]
+    if all(video.exists() for video in videos):
+        say(f"annotated video: {' and '.join(map(str, videos))}")
     say(f"detections, one JSON message a line: {args.out / 'detections.jsonl'}")
     return status
 

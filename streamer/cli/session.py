@@ -1,10 +1,11 @@
 """One run of a pipeline on the command line: the table, signals, the summary, the exit status."""
 
+import math
 import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from types import FrameType
@@ -63,8 +64,33 @@ class Stop:
             os.kill(os.getpid(), number)
 
 
+class Countdown:
+    """So many seconds, from when it `begins` on."""
+
+    def __init__(self, for_s: float, begins: Callable[[], bool]) -> None:
+        self._for_s = for_s
+        self._begins = begins
+        self._end_s = math.inf
+
+    def over(self) -> bool:
+        """Whether they have passed; to be asked again and again."""
+        now_s = time.monotonic()
+        if self._end_s == math.inf and self._begins():
+            self._end_s = now_s + self._for_s
+        return now_s >= self._end_s
+
+
 def run(pipeline: Pipeline, for_s: float | None) -> int:
     """Run until the end, the time or a signal. Returns the exit status; raises before the start."""
+    return _run(pipeline, Countdown(math.inf if for_s is None else for_s, lambda: True))
+
+
+def run_from_ready(pipeline: Pipeline, for_s: float) -> int:
+    """As `run`, but the time begins when the network is ready, which takes long where it never ran before."""
+    return _run(pipeline, Countdown(for_s, lambda: pipeline.stats().ready))
+
+
+def _run(pipeline: Pipeline, countdown: Countdown) -> int:
     table = LiveTable(pipeline)
     aside = log_to(table.log_handler)
     stderr = Unbuffered(sys.stderr)
@@ -76,16 +102,13 @@ def run(pipeline: Pipeline, for_s: float | None) -> int:
         with Stop() as stop, closing_at_the_end(pipeline):
             with stop.interrupting():  # a sink may take long to open
                 pipeline.__enter__()
-            deadline = None if for_s is None else time.monotonic() + for_s
             with table.drawn_by(aside.speaker):
-                while not pipeline.wait(TICK_S):
+                while not (countdown.over() or stop.asked or pipeline.wait(TICK_S)):
                     table.tick()
-                    if stop.asked or (deadline is not None and time.monotonic() >= deadline):
-                        break
         if not pipeline.stats().ready and pipeline.error is None:
             write(message("it ended before the network was ready: nothing was looked at"))
         write(summary(pipeline.stats(), table.width))
-        status, why = _status(pipeline, stopped=stop.asked)
+        status, why = _status(pipeline, stopped=stop.asked or pipeline.stop_asked)
         if why:
             write(message(why))
         return status
@@ -123,5 +146,5 @@ def positive_seconds(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value < 1e9:
-        raise ConfigError(f"--for {text}: allowed is a number of seconds above 0")
+        raise ConfigError(f"--for {text}: allowed is a number of seconds above 0 and below 1e9")
     return value

@@ -12,6 +12,7 @@ SINKS = {
     "zmq": "sinks.publisher:Publisher",
     "jsonl": "sinks.jsonl:JsonLines",
     "video": "sinks.video:AnnotatedVideo",
+    "window": "sinks.window:Window",
 }
 YOLO = "detectors.yolo:Yolo"
 ORACLE = "detectors.oracle:Oracle"
@@ -23,8 +24,6 @@ def build(use: str, arguments: Mapping[str, Any], what: str, needs: str = "__ent
 
     Raises ConfigError: what is wrong, what is allowed.
     """
-    if use == "window":
-        raise ConfigError(f"{what}: the window is not there yet; allowed: {', '.join(SINKS)}")
     path = SINKS.get(use, use)
     if not re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", path):
         raise ConfigError(
@@ -34,7 +33,10 @@ def build(use: str, arguments: Mapping[str, Any], what: str, needs: str = "__ent
     try:
         kind = getattr(importlib.import_module(module_name), class_name)
     except ModuleNotFoundError as error:
-        raise ConfigError(f"{what}: there is no module {error.name!r} (wanted for {use!r})") from error
+        raise ConfigError(
+            f"{what}: there is no module {error.name!r}, wanted for {use!r}: it is found beside the "
+            "configuration, or where it is installed"
+        ) from error
     except AttributeError as error:
         raise ConfigError(f"{what}: module {module_name} has no {class_name!r}") from error
     except (Exception, SystemExit) as error:  # somebody's module may fail in any way
