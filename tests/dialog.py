@@ -76,13 +76,14 @@ class Dialog:
             assert left_s > 0, f"{pattern!r} was not said in time: {self.said}"
             assert self._more(left_s), f"{pattern!r} was never said: {self.said}"
 
-    def type(self, text: str) -> None:
-        os.write(self._master, text.encode())
+    def type(self, text: str | bytes) -> None:
+        os.write(self._master, text if isinstance(text, bytes) else text.encode())
 
-    def answer(self, pattern: str, text: str = "") -> None:
+    def answer(self, pattern: str, text: str | bytes = "") -> None:
         """Wait for a question, and answer it with Enter behind."""
         self.hear(pattern)
-        self.type(f"{text}\n")
+        self.type(text)
+        self.type("\n")
 
     def status(self, timeout_s: float = 30) -> int:
         """Wait for its end."""

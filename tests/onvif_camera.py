@@ -141,7 +141,8 @@ class OnvifCamera:
         return self._digest(handler) if self.way == "http" else self._token(data)
 
     def _digest(self, handler: BaseHTTPRequestHandler) -> bool:
-        told = dict(re.findall(r'(\w+)="?([^",]*)"?', handler.headers.get("Authorization", "")))
+        answered = handler.headers.get("Authorization", "").encode("latin-1").decode()
+        told = dict(re.findall(r'(\w+)="?([^",]*)"?', answered))
         if not told:
             return False
         h = [

@@ -4,9 +4,11 @@ import io
 import json
 import os
 import re
+import signal
 import socket
+import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -14,12 +16,14 @@ import pytest
 import yaml
 
 from streamer.cli.commands import main, parser_of
+from streamer.cli.questions import Terminal
 from streamer.fakecam import FakeCam
 from streamer.setup import candidates, trying
+from tests.boxes import until
 from tests.dialog import Dialog
 from tests.fakecam_clips import write_clip
 from tests.onvif_camera import LOOPBACK, OnvifCamera, Responder, Stream, matches
-from tests.running import ROOT, freshframe
+from tests.running import ROOT, started
 
 pytestmark = pytest.mark.timeout(100)
 
@@ -84,13 +88,21 @@ class Init:
         self._monkeypatch, self._capsys = monkeypatch, capsys
 
     def __call__(self, *words: str, cwd: Path, env: Mapping[str, str] | None = None) -> Done:
+        return self._run("init", *words, cwd=cwd, env=env)
+
+    def check(self, file: str, cwd: Path, env: Mapping[str, str] | None = None) -> Done:
+        """What `freshframe check` says of it, where only these variables are set."""
+        return self._run("check", file, cwd=cwd, env=env)
+
+    def _run(self, *words: str, cwd: Path, env: Mapping[str, str] | None) -> Done:
         self._capsys.readouterr()
         with self._monkeypatch.context() as patched, patch.dict(os.environ, env or {}):
             patched.setattr(candidates, "COLLECT_S", 0.3)
             patched.setattr(trying, "TRY_S", 0.4)
             patched.chdir(cwd)
             patched.setattr("sys.stdin", io.StringIO())
-            status = main(["init", *words])
+            patched.setattr("sys.path", [*sys.path])  # `check` adds the folder of the file
+            status = main(list(words))
         said = self._capsys.readouterr()
         return Done(status, said.out, said.err)
 
@@ -128,14 +140,16 @@ class TestByFlags:
         assert "# Tried: 640x272 H.264 25 fps" in text
         for secret in (PASSWORD, ENCODED):
             assert secret not in text + done.stderr
-        checked = freshframe("check", "cameras.yaml", cwd=tmp_path, env=env)
+        checked = init.check("cameras.yaml", cwd=tmp_path, env=env)
         assert checked.returncode == 0, checked.stderr
-        ran = freshframe("run", "cameras.yaml", "--for", "4", cwd=tmp_path, env=env)
-        assert ran.returncode == 0, ran.stderr
-        messages = [json.loads(line) for line in (tmp_path / "detections.jsonl").read_text().splitlines()]
+        results = tmp_path / "detections.jsonl"
+        with started("run", "cameras.yaml", cwd=tmp_path, env=env) as running:
+            until(lambda: results.exists() and '"label":"person"' in results.read_text(), 40)
+            running.send_signal(signal.SIGINT)
+            assert running.wait(20) == 0
+        messages = [json.loads(line) for line in results.read_text().splitlines()]
         assert {one["camera"] for one in messages} == {"Front-door"}
         assert {(one["width"], one["height"]) for one in messages} == {(640, 272)}
-        assert "person" in {seen["label"] for one in messages for seen in one["detections"]}
 
     def test_a_named_camera_in_another_network(self, init: Init, camera: OnvifCamera, tmp_path: Path) -> None:
         place = f"{LOOPBACK}:{camera.port}"
@@ -160,7 +174,7 @@ class TestByFlags:
         assert rtsp.urls[0].replace("://", "://admin:${CAMERAS_PASSWORD}@") in text
         assert ENCODED not in text + done.stderr
         assert "export CAMERAS_PASSWORD=$(python3 " in text  # it has to be percent-encoded
-        missing = freshframe("check", "cameras.yaml", cwd=tmp_path)
+        missing = init.check("cameras.yaml", cwd=tmp_path)
         assert "the environment variable CAMERAS_PASSWORD is not set" in missing.stderr
 
     def test_a_source_with_the_users_own_variable(self, init: Init, rtsp: FakeCam, tmp_path: Path) -> None:
@@ -170,17 +184,22 @@ class TestByFlags:
         assert done.returncode == 0, done.stderr
         assert cameras_of(tmp_path / "cameras.yaml") == {"127-0-0-1": {"source": url}}
         assert "Smaller than the 640 pixels" in (tmp_path / "cameras.yaml").read_text()
-        assert freshframe("check", "cameras.yaml", cwd=tmp_path, env=env).returncode == 0
+        assert init.check("cameras.yaml", cwd=tmp_path, env=env).returncode == 0
 
     def test_two_of_the_same_and_a_clip(self, init: Init, tmp_path: Path) -> None:
         clip = write_clip(tmp_path / "a clip: #1.mp4")
         same = ("--source", "synthetic:?fps=30&size=640x360")
-        done = init("--yes", *same, *same, "--source", clip.name, cwd=tmp_path)
+        drive = tmp_path / "drive"
+        drive.mkdir()
+        (drive / "1.mp4").hardlink_to(clip)
+        files = ("--source", clip.name, "--source", drive.name)
+        done = init("--yes", *same, *same, *files, "--output", "drive/c.yaml", cwd=tmp_path)
         assert done.returncode == 0, done.stderr
-        found = cameras_of(tmp_path / "cameras.yaml")
-        assert list(found) == ["synthetic", "synthetic-2", "a-clip-1"]
+        found = cameras_of(drive / "c.yaml")
+        assert list(found) == ["synthetic", "synthetic-2", "a-clip-1", "drive"]
+        assert found["drive"] == {"source": str(drive), "live": True}
         assert found["a-clip-1"] == {"source": str(clip), "live": True}
-        assert freshframe("check", "cameras.yaml", cwd=tmp_path).returncode == 0
+        assert init.check("drive/c.yaml", cwd=tmp_path).returncode == 0
 
     def test_a_named_camera_that_is_away_is_written_down_and_said(self, init: Init, tmp_path: Path) -> None:
         with socket.socket() as nobody:
@@ -228,6 +247,7 @@ class TestByFlags:
         [
             (["--output", "no/such/x.yaml"], "there is no folder no/such"),
             (["--output", "."], "is a folder; name a file"),
+            (["--output", "/proc/x.yaml"], "--output /proc/x.yaml: "),
             (["--classes", "persn"], "did you mean person?"),
             (["--results", "fax"], "results to fax: allowed: window, jsonl, zmq, video"),
             (["--user", "admin"], "--user and --password-env go together"),
@@ -278,7 +298,7 @@ class TestByFlags:
         text = (tmp_path / "cameras.yaml").read_text()
         assert "hunter2" not in text
         assert text.isascii() or "\u2028" not in text
-        assert freshframe("check", "cameras.yaml", cwd=tmp_path, env={"PW": ENCODED}).returncode == 0
+        assert init.check("cameras.yaml", cwd=tmp_path, env={"PW": ENCODED}).returncode == 0
 
     def test_a_recorder_is_as_many_cameras_as_it_has_channels(
         self, init: Init, tmp_path: Path, rtsp: FakeCam
@@ -288,11 +308,17 @@ class TestByFlags:
             for channel in (1, 2)
             for number, size in enumerate([(1280, 720), (640, 272)])
         ]
+        channels.append(replace(channels[1], token="again"))  # the same stream once more
         with OnvifCamera(channels, password=PASSWORD, maker="", model="NVR") as recorder:
             words = ("--yes", "--onvif", f"{LOOPBACK}:{recorder.port}", *LOGIN)
             done = init(*words, cwd=tmp_path, env={"PW": ENCODED})
         assert done.returncode == 0, done.stderr
         assert list(cameras_of(tmp_path / "cameras.yaml")) == ["NVR-1", "NVR-2"]
+        assert (tmp_path / "cameras.yaml").read_text().count("<- this one") == 2
+
+
+def _ctrl_d(*_: object) -> str:
+    raise EOFError
 
 
 class TestOnATerminal:
@@ -304,7 +330,10 @@ class TestOnATerminal:
             user.answer(r"Which ones\?.*\[all\] ")
             user.hear("asks for a user name and password")
             user.answer(r"User name.*\[admin\] ")
-            user.answer("Password .*: ", PASSWORD)
+            user.answer("Password .*: ", "wrong")
+            user.hear("refuses the user name or password")
+            user.answer("User name")
+            user.answer("Password", PASSWORD)
             user.hear("Tried: 640x272 H.264 25 fps")
             user.answer(r"What shall be recognised\?.*\[person, bicycle, .*\] ")
             user.answer(r"Where shall results go\?.*\[jsonl\] ")
@@ -318,35 +347,35 @@ class TestOnATerminal:
         assert PASSWORD not in user.said + text
         assert left_in(tmp_path) == ["cameras.yaml"]
 
-    def test_a_wrong_answer_is_asked_again(self, camera: OnvifCamera, tmp_path: Path) -> None:
+    def test_a_wrong_answer_is_asked_again(self, rtsp: FakeCam, camera: OnvifCamera, tmp_path: Path) -> None:
+        """And a login that was right is not asked for again by the next camera."""
         with Dialog("init", *HERE, cwd=tmp_path, without=NO_SCREEN) as user:
             user.answer(r"Camera \[", "ftp://x/")
             user.hear("ftp: is not allowed")
-            user.answer(r"Camera \[", f"{LOOPBACK}:{camera.port}")
+            user.answer(r"Camera \[", f"{rtsp.urls[1]} {LOOPBACK}:{camera.port}")
+            user.hear("asks for a user name and password")
+            user.answer("User name", "a\x1b[2J")
+            user.hear("not printable")
             user.answer("User name", "admin")
+            user.answer("Password", b"\xff")
+            user.hear("no text|not printable")
             user.answer("Password", "wrong")
             user.hear("refuses the user name or password")
             user.answer("User name", "admin")
             user.answer("Password", PASSWORD)
             user.hear("Tried: 640x272")
+            user.hear("SubStream. Tried: 640x272")
             user.answer("What shall be recognised", "persn")
             user.hear("did you mean person")
             user.answer("What shall be recognised", "person")
             user.answer("Where shall results go", "jsonl, zmq")
             assert user.status() == 0
         tree = yaml.safe_load((tmp_path / "cameras.yaml").read_text())
+        assert {camera["source"] for camera in tree["cameras"].values()} == {
+            rtsp.urls[1].replace("://", "://admin:${CAMERAS_PASSWORD}@")
+        }
         assert tree["model"]["classes"] == ["person"]
         assert [sink["use"] for sink in tree["sinks"]] == ["jsonl", "zmq"]
-
-    def test_a_stream_that_wants_a_login_is_asked_for_it(self, rtsp: FakeCam, tmp_path: Path) -> None:
-        with Dialog("init", "--source", rtsp.urls[1], cwd=tmp_path, without=NO_SCREEN) as user:
-            user.answer("User name", "admin")
-            user.answer("Password", PASSWORD)
-            user.hear("Tried: 640x272")
-            user.answer("What shall")
-            user.answer("Where shall")
-            assert user.status() == 0
-        assert "://admin:${CAMERAS_PASSWORD}@" in (tmp_path / "cameras.yaml").read_text()
 
     def test_no_camera_and_enter_gives_something_to_try(self, tmp_path: Path, bikes: Path) -> None:
         with Dialog("init", *HERE, cwd=tmp_path, without=NO_SCREEN) as user:
@@ -357,33 +386,23 @@ class TestOnATerminal:
             assert user.status() == 0
         assert cameras_of(tmp_path / "cameras.yaml") == {"bikes": {"source": str(bikes), "live": True}}
 
-    @pytest.mark.parametrize("key", ["\x03", "\x04"])
-    @pytest.mark.parametrize("question", ["Camera", "What shall", "Where shall"])
-    def test_the_end_at_any_question_leaves_nothing(self, key: str, question: str, tmp_path: Path) -> None:
-        answers = {"Camera": "synthetic:?fps=30", "What shall": "", "Where shall": ""}
-        with Dialog("init", *HERE, cwd=tmp_path, without=NO_SCREEN) as user:
-            for one, text in answers.items():
-                user.hear(one)
-                user.hear(r"\] ")
-                if one == question:
-                    user.type(key)
-                    break
-                user.type(f"{text}\n")
+    def test_the_end_at_the_last_question_leaves_nothing(self, tmp_path: Path) -> None:
+        with Dialog("init", "--source", "synthetic:?fps=30", cwd=tmp_path, without=NO_SCREEN) as user:
+            user.answer("What shall")
+            user.hear(r"Where shall.*\] ")
+            user.type("\x03")
             assert user.status() == 1
         assert "interrupted: nothing was written" in user.said
         assert "Traceback" not in user.said
         assert left_in(tmp_path) == []
 
-    @pytest.mark.parametrize("key", ["\x03", "\x04"])
-    def test_and_at_the_password(self, key: str, camera: OnvifCamera, tmp_path: Path) -> None:
-        words = ("--onvif", f"{LOOPBACK}:{camera.port}")
-        with Dialog("init", *words, cwd=tmp_path, without=NO_SCREEN) as user:
-            user.answer("User name")
-            user.hear("Password")
-            user.type(key)
-            assert user.status() == 1
-        assert "interrupted: nothing was written" in user.said
-        assert left_in(tmp_path) == []
+    def test_the_end_of_input_is_as_good(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sys.stdin", io.StringIO())
+        with pytest.raises(KeyboardInterrupt):
+            Terminal().ask("Camera", "usb:0", str)
+        monkeypatch.setattr("getpass.getpass", _ctrl_d)
+        with pytest.raises(KeyboardInterrupt):
+            Terminal().secret("Password")
 
     def test_and_while_a_camera_is_tried(self, tmp_path: Path) -> None:
         with socket.create_server((LOOPBACK, 0)) as mute:

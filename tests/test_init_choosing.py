@@ -1,5 +1,6 @@
 """Which stream is for detection, how a secret stays out of the file, and what the file says."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,13 +17,14 @@ from streamer.errors import Cause, ConfigError, SourceError
 from streamer.onvif import Login
 from streamer.setup import candidates
 from streamer.setup.asking import Asking, Names
-from streamer.setup.candidates import Networked, Typed, named
+from streamer.setup.candidates import Networked, Plugged, Typed, named
 from streamer.setup.choosing import ranked, reason, suits
 from streamer.setup.credentials import Variables, taken_apart, told_secret, with_login
 from streamer.setup.offers import Camera, Offer, Taken
 from streamer.setup.page import page
 from streamer.setup.trying import MOST_TRIES, try_camera
 from streamer.setup.writing import write
+from streamer.sources import usb
 from streamer.sources.address import Address, parse_address
 
 URL = "rtsp://192.0.2.10:554/s{}"
@@ -59,9 +61,6 @@ class TestChoosing:
     def test_the_smallest_that_is_enough(self, offers: list[Offer], best: int) -> None:
         for order in (offers, offers[::-1]):
             assert ranked(order)[0] == offers[best]
-
-    def test_a_network_that_sees_more_wants_more(self) -> None:
-        assert ranked([offer(0, HD), offer(1, VGA)], 1280)[0].size == HD
 
     def test_why_is_said(self) -> None:
         both = [offer(0, FOUR_K), offer(1, VGA)]
@@ -148,11 +147,18 @@ PASSWORDS = st.text(
 )
 
 
+def taken_back(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """What a test sets there is gone after it."""
+    for name in names:
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+
+
 class TestCredentials:
     @given(user=PASSWORDS, password=PASSWORDS)
     def test_what_is_written_comes_to_what_was_tried(self, user: str, password: str) -> None:
         with pytest.MonkeyPatch.context() as monkeypatch:
-            monkeypatch.setenv("CAMERAS_PASSWORD", "so that it is taken back")
+            taken_back(monkeypatch, "CAMERAS_PASSWORD")
             login = Login(user, password)
             url = "rtsp://192.0.2.10:554/a?b=$c&d=$${x}".replace("{", "").replace("}", "")
             tried = with_login(url, login)
@@ -167,8 +173,7 @@ class TestCredentials:
     def test_each_password_has_a_variable_and_one_that_is_shared_has_one(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        for name in ("CAMERAS_PASSWORD", "YARD_2_PASSWORD", "CAMERA_7_PASSWORD"):
-            monkeypatch.setenv(name, "x")
+        taken_back(monkeypatch, "CAMERAS_PASSWORD", "YARD_2_PASSWORD", "CAMERA_7_PASSWORD")
         variables = Variables()
         one, other, third = (Login("u", text) for text in ("a", "b", "c"))
         names = [("gate", one), ("door", one), ("yard-2", other), ("7", third)]
@@ -179,6 +184,22 @@ class TestCredentials:
             "rtsp://u:${YARD_2_PASSWORD}",
             "rtsp://u:${CAMERA_7_PASSWORD}",
         ]
+
+    def test_a_variable_of_the_users_own_is_not_given_another_value(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        taken_back(monkeypatch, "CAMERAS_PASSWORD_2")
+        monkeypatch.setenv("CAMERAS_PASSWORD", "mine")
+        variables = Variables("CAMERAS_PASSWORD")
+        written = [
+            variables.written(offer(0, None), login, "gate")
+            for login in (Login("u", "other"), variables.given("admin"))
+        ]
+        assert [text.partition("@")[0] for text in written] == [
+            "rtsp://u:${CAMERAS_PASSWORD_2}",
+            "rtsp://admin:${CAMERAS_PASSWORD}",
+        ]
+        assert os.environ["CAMERAS_PASSWORD"] == "mine"
 
     @pytest.mark.parametrize(
         ("url", "secret"),
@@ -222,8 +243,6 @@ class TestNaming:
             named(text)
 
     def test_usb_cameras_by_the_name_that_stays(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        from streamer.sources import usb  # noqa: PLC0415 - the values that it lists
-
         by_id = "/dev/v4l/by-id/usb-046d_HD_Pro_Webcam_C920_12345678-video-index0"
         there = [
             usb.Camera(0, Path("/dev/video0"), "HD Pro Webcam C920", (by_id, "/dev/v4l/by-path/x"), None),
@@ -237,6 +256,17 @@ class TestNaming:
             ("HD-Pro-Webcam-C920", by_id),
             ("Nameless", "/dev/video2"),
         ]
+
+    def test_twins_by_the_port_they_are_at(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The system leads the link that they share to either of them."""
+        shared = "/dev/v4l/by-id/usb-Cheap_Webcam-video-index0"
+        by_path = [f"/dev/v4l/by-path/pci-usb-0:{port}:1.0-video-index0" for port in (1, 2)]
+        there = [
+            usb.Camera(0, Path("/dev/video0"), "Cheap", (shared, by_path[0]), usb.Identity("k", "", "1-1")),
+            usb.Camera(2, Path("/dev/video2"), "Cheap", (by_path[1],), usb.Identity("k", "", "1-2")),
+        ]
+        monkeypatch.setattr(candidates, "cameras", lambda: there)
+        assert [one.path for one in candidates.find(Unattended(), []) if isinstance(one, Plugged)] == by_path
 
 
 def taken(camera: Camera, size: tuple[int, int] = VGA) -> Taken:

@@ -17,7 +17,7 @@ from streamer.onvif import Device, Login, Profile, device_url, profiles
 from streamer.onvif.login import username_token
 from streamer.onvif.markup import LARGEST_BYTES
 from tests.conftest import missing
-from tests.onvif_camera import LOOPBACK, TR2, TRT, OnvifCamera, Stream, envelope, fault, http, response
+from tests.onvif_camera import LOOPBACK, TDS, TR2, TRT, OnvifCamera, Stream, envelope, fault, http, response
 
 pytestmark = pytest.mark.timeout(30)
 
@@ -97,6 +97,21 @@ class TestLogin:
         closed = http(envelope(fault("Sender", "NotAuthorized", "no")), "400 Bad Request")
         with OnvifCamera(BOTH, instead={"GetSystemDateAndTime": closed}) as camera:
             assert len(ask(camera)) == 2
+
+    def test_a_clock_at_the_end_of_time_is_passed_over(self) -> None:
+        told = (
+            "<tds:SystemDateAndTime><tt:UTCDateTime><tt:Time><tt:Hour>23</tt:Hour><tt:Minute>59</tt:Minute>"
+            "<tt:Second>59</tt:Second></tt:Time><tt:Date><tt:Year>9999</tt:Year><tt:Month>12</tt:Month>"
+            "<tt:Day>31</tt:Day></tt:Date></tt:UTCDateTime></tds:SystemDateAndTime>"
+        )
+        last = http(envelope(response(TDS, "GetSystemDateAndTime", told)))
+        with OnvifCamera(BOTH, instead={"GetSystemDateAndTime": last}) as camera:
+            assert len(ask(camera)) == 2
+
+    @pytest.mark.parametrize("way", ["token", "http"])
+    def test_user_and_password_in_any_script(self, way: str) -> None:
+        with OnvifCamera(BOTH, way=way, user="Jürgen мир", password="пароль") as camera:
+            assert len(ask(camera, Login("Jürgen мир", "пароль"))) == 2
 
     def test_a_password_is_never_sent_as_it_is(self) -> None:
         basic = http(b"", "401 Unauthorized", 'WWW-Authenticate: Basic realm="x"\r\n')

@@ -138,6 +138,13 @@ def test_the_networks_of_this_machine_without_loopback() -> None:
             chosen([wrong])
 
 
+def test_a_network_that_has_just_gone_is_not_asked() -> None:
+    with Responder(gate) as camera:
+        found = search([Interface("usb0", "198.51.100.7"), *HERE], seconds=0.3, to=camera.at)
+    assert found.asked == tuple(HERE)
+    assert len(found.answers) == 1
+
+
 def test_no_network_no_question() -> None:
     begun = time.monotonic()
     found = search([], seconds=5)

@@ -3,7 +3,7 @@
 import getpass
 import sys
 from collections.abc import Callable
-from typing import Never, TypeVar
+from typing import TypeVar
 
 from streamer.cli.console import LINE, shown
 from streamer.errors import ConfigError
@@ -35,26 +35,36 @@ class Terminal:
         _write(f"{text}\n")
 
     def ask(self, question: str, default: str, read: Callable[[str], T]) -> T:
-        while True:
-            _write(f"{question} [{default}] ")
-            line = sys.stdin.readline()
-            if not line:
-                _end()
-            try:
-                return read(line.strip() or default)
-            except ConfigError as error:
-                _write(f"  {error}\n")
+        return _answered(lambda: read(_printable(_line(f"{question} [{default}] ").strip()) or default))
 
     def secret(self, question: str) -> str:
+        return _answered(lambda: _printable(getpass.getpass(f"{question} ", sys.stderr)))
+
+
+def _answered(ask: Callable[[], T]) -> T:
+    """Ask until there is an answer. Raises KeyboardInterrupt where the input ends."""
+    while True:
         try:
-            return getpass.getpass(f"{question} ", sys.stderr)
+            return ask()
+        except (ConfigError, UnicodeDecodeError) as error:
+            _write(f"  {error if isinstance(error, ConfigError) else 'that is no text'}\n")
         except EOFError:
-            _end()
+            _write("\n")
+            raise KeyboardInterrupt from None
 
 
-def _end() -> Never:
-    _write("\n")
-    raise KeyboardInterrupt
+def _line(prompt: str) -> str:
+    _write(prompt)
+    line = sys.stdin.readline()
+    if not line:
+        raise EOFError
+    return line
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ConfigError("it has characters in it that are not printable")
+    return text
 
 
 def _write(text: str) -> None:

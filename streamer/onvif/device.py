@@ -57,7 +57,8 @@ class Device:
         with suppress(ValueError, OverflowError):
             year, month, day, hour, minute, second = (int(text(utc, f"{{*}}{one}")) for one in fields)
             told = datetime(year, month, day, hour, minute, min(second, 59), tzinfo=UTC)
-            self._ahead = told - datetime.now(UTC)
+            if told.year < datetime.max.year:  # a moment later there is no time any more
+                self._ahead = told - datetime.now(UTC)
 
     def made(self) -> str:
         """Maker and model, as GetDeviceInformation tells them."""

@@ -51,8 +51,8 @@ def search(
     with ExitStack() as stack:
         sockets = {}
         for network in networks:
-            sock = stack.enter_context(_socket(network))
-            if _sent(sock, question, to):
+            sock = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            if _turned(sock, network) and _sent(sock, question, to):
                 sockets[sock] = network
         for data, host in _datagrams(list(sockets), question, to, seconds):
             heard[host] += 1
@@ -70,12 +70,15 @@ def search(
     return Search(tuple(sockets.values()), tuple(answers), unreadable)
 
 
-def _socket(network: Interface) -> socket.socket:
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+def _turned(sock: socket.socket, network: Interface) -> bool:
+    """Have it ask on that network and no farther; False where that has just gone."""
     sock.setblocking(False)
-    sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(network.address))
-    sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 1)  # no farther than this network
-    return sock
+    try:
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(network.address))
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, 1)
+    except OSError:
+        return False
+    return True
 
 
 def _sent(sock: socket.socket, question: bytes, to: tuple[str, int]) -> bool:

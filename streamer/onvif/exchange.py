@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from streamer.errors import Cause, SourceError
 from streamer.onvif.markup import LARGEST_BYTES
 from streamer.rtsp.connection import tls
+from streamer.rtsp.message import CODING
 
 MOST_BYTES = LARGEST_BYTES + 65_536  # the head too
 _EVENTS = {ssl.SSLWantReadError: select.POLLIN, ssl.SSLWantWriteError: select.POLLOUT}
@@ -49,7 +50,7 @@ def post(url: str, body: bytes, deadline: float, headers: Mapping[str, str]) -> 
         with _Wire(sock, deadline) as wire:
             if parts.scheme == "https":
                 wire.encrypt(host)
-            wire.sendall(f"{head}\r\n".encode("latin-1") + body)
+            wire.sendall(f"{head}\r\n".encode(*CODING) + body)
             return _read(wire)
     except TimeoutError:
         raise SourceError(Cause.SILENCE, f"{place}: does not answer in time") from None
@@ -69,7 +70,11 @@ def _read(wire: "_Wire") -> Reply:
     response.begin()
     # Always with a limit: without one as much memory is taken as the head promises.
     body = response.read(LARGEST_BYTES + 1)
-    challenges = response.headers.get_all("WWW-Authenticate") or []
+    # http.client takes bytes for Latin-1, and leaves a line that was folded as it came.
+    challenges = [
+        line.encode("latin-1").decode(*CODING).replace("\r", "").replace("\n", "")
+        for line in response.headers.get_all("WWW-Authenticate") or []
+    ]
     return Reply(response.status, tuple(challenges), body)
 
 

@@ -9,7 +9,7 @@ from streamer.setup.candidates import Candidate, Networked, Plugged, Typed
 from streamer.setup.credentials import taken_apart, told_secret, typed_secret, with_login
 from streamer.setup.offers import Camera, Offer
 from streamer.setup.talk import Talk
-from streamer.sources.address import Kind, camera_name, parse_address
+from streamer.sources.address import camera_name, parse_address
 from streamer.sources.substreams import substream
 
 LOGINS_ASKED = 3  # of one camera; more could lock the account
@@ -56,7 +56,8 @@ class Asking:
         """The camera with a login that the user is asked for, where a stream refused the one it has."""
         if any(offer.form != "plain" for offer in camera.offers):
             return None
-        login = self._ask_login(f"{camera.name}: refuses the user name or password")
+        wants = "refuses the user name or password" if camera.login else "asks for a user name and password"
+        login = self._ask_login(f"{camera.name}: {wants}")
         if login is None:
             return None
         offers = (replace(one, address=parse_address(with_login(one.text, login))) for one in camera.offers)
@@ -72,8 +73,8 @@ class Asking:
         if "${" in typed.text:
             return Camera(name, address.redacted, (Offer(typed.text, address, "written"),))
         if not address.kind.network:
-            local = address.kind in (Kind.FILE, Kind.PICTURES)
-            return Camera(name, address.redacted, (Offer(address.text if local else typed.text, address),))
+            text = address.text if address.kind.local else typed.text
+            return Camera(name, address.redacted, (Offer(text, address),))
         bare, login = taken_apart(address.text)
         if typed_secret(bare):
             return Camera(name, address.redacted, (Offer(address.text, address, "whole"),))
@@ -90,11 +91,11 @@ class Asking:
     def _networked(self, found: Networked) -> list[Camera]:
         """A camera for each view: a recorder has several."""
         made, told, login = self._asked(found)
-        views: dict[str, list[Offer]] = {}
+        views: dict[str, dict[str, Offer]] = {}
         for profile in told:
             offer = _offer(profile, login)
-            if offer is not None:
-                views.setdefault(profile.view, []).append(offer)
+            if offer is not None:  # some name one stream several times
+                views.setdefault(profile.view, {}).setdefault(offer.text, offer)
         if not views:
             raise SourceError(
                 Cause.NOT_FOUND,
@@ -106,7 +107,7 @@ class Asking:
             title = found.name or made or found.hardware or found.host
             name = self._names.unique(f"{title}-{number}" if len(views) > 1 else title)
             about = f"{made or found.hardware or 'a camera'} at {found.host} (ONVIF)"
-            cameras.append(Camera(name, about, tuple(offers), login))
+            cameras.append(Camera(name, about, tuple(offers.values()), login))
         return cameras
 
     def _asked(self, found: Networked) -> tuple[str, list[Profile], Login | None]:

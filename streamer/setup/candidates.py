@@ -10,8 +10,8 @@ from streamer.onvif import Answer, Interface, Search, device_url, interfaces, se
 from streamer.onvif.discovery import COLLECT_S
 from streamer.onvif.places import host_and_port
 from streamer.setup.talk import Talk
-from streamer.sources.address import ALLOWED, PICTURE_SUFFIXES, Address, Kind, parse_address
-from streamer.sources.usb import cameras
+from streamer.sources.address import ALLOWED, PICTURE_SUFFIXES, Address, parse_address
+from streamer.sources.usb import Camera, alike, cameras
 
 _FILMS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".ts", ".webm", ".yaml")
 
@@ -80,7 +80,7 @@ def named(text: str, folder: Path | None = None) -> Candidate:
     if filled.problems:
         raise ConfigError(f"{filled.problems[0].text}")
     address = parse_address(filled.tree, folder)
-    if address.kind in (Kind.FILE, Kind.PICTURES) and not _there(address):
+    if address.kind.local and not _there(address):
         raise ConfigError(
             f"{address.redacted}: there is no such file; allowed: {ALLOWED}, or a camera's host"
         )
@@ -127,5 +127,12 @@ def _said(found: Search) -> str:
 
 
 def _plugged() -> list[Plugged]:
-    # By a name that stays: numbers change when another one is plugged in.
-    return [Plugged(one.links[0] if one.links else str(one.path), one.name) for one in cameras()]
+    there = cameras()
+    return [Plugged(_lasting(one, there), one.name) for one in there]
+
+
+def _lasting(camera: Camera, among: Sequence[Camera]) -> str:
+    """A name that stays: numbers change, and twins without a serial number share their link by-id."""
+    twins = camera.identity is not None and len(alike(camera.identity, among)) > 1
+    links = [link for link in camera.links if not (twins and "/by-id/" in link)]
+    return links[0] if links else str(camera.path)

@@ -39,6 +39,8 @@ class Variables:
 
     def given(self, user: str | None) -> Login | None:
         """The login of --user and --password-env. Raises ConfigError."""
+        if user and not user.isprintable():
+            raise ConfigError(f"--user {user!a}: has characters in it that are not printable")
         if self._named is None:
             return Login(user, "") if user else None
         if user is None:
@@ -84,8 +86,9 @@ class Variables:
         return self._of[login]
 
     def _set(self, name: str, value: str) -> str:
-        taken = {one.name for one in self.needed}
-        name = next(one for one in (name, *(f"{name}_{i}" for i in range(2, 1000))) if one not in taken)
+        # One that is set already may be what the user's own addresses name.
+        names = (name, *(f"{name}_{i}" for i in range(2, 1000)))
+        name = next(one for one in names if os.environ.get(one, value) == value)
         os.environ[name] = value
         return name
 

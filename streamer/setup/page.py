@@ -14,7 +14,6 @@ from streamer.setup.choosing import NETWORK_PX
 from streamer.setup.credentials import Variables, escaped
 from streamer.setup.offers import CODECS, Camera, Offer, Taken
 from streamer.setup.wishes import MODEL
-from streamer.sources.address import Kind
 from streamer.sources.redaction import redact
 
 _WIDTH = 100
@@ -104,7 +103,7 @@ def _camera(taken: Taken, variables: Variables) -> list[str]:
     lines += [f"# {line}" for line in _wrapped(tried(taken))]
     lines.append(f"{_plain(camera.name)}:")
     lines.append(f"  source: {_plain(variables.written(offer, camera.login, camera.name))}")
-    if offer.address.kind in (Kind.FILE, Kind.PICTURES):
+    if offer.address.kind.local:
         lines.append(
             "  live: true # in real time, as a camera would; leave it out to have every frame looked at"
         )

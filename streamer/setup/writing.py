@@ -18,6 +18,10 @@ def refuse_to_overwrite(file: Path, *, force: bool) -> None:
         raise ConfigError(f"--output {file}: there is no folder {file.parent}")
     if os.path.lexists(file) and not force:
         raise ConfigError(f"{file}: is already there; --force writes over it, --output FILE elsewhere")
+    try:
+        tempfile.TemporaryFile(dir=file.absolute().parent).close()
+    except OSError as error:
+        raise _unwritable(file, error) from error
 
 
 def write(file: Path, text: str, check: Callable[[Loaded], None], *, force: bool) -> None:
@@ -28,7 +32,7 @@ def write(file: Path, text: str, check: Callable[[Loaded], None], *, force: bool
     try:
         number, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.absolute().parent)
     except OSError as error:
-        raise ConfigError(f"--output {file}: {(error.strerror or str(error)).lower()}") from error
+        raise _unwritable(file, error) from error
     beside = Path(name)
     try:
         with os.fdopen(number, "w", encoding="utf-8") as stream:
@@ -43,10 +47,14 @@ def write(file: Path, text: str, check: Callable[[Loaded], None], *, force: bool
         beside.chmod(0o666 & ~_umask())
         beside.replace(file)
     except OSError as error:
-        raise ConfigError(f"--output {file}: {(error.strerror or str(error)).lower()}") from error
+        raise _unwritable(file, error) from error
     finally:
         with suppress(OSError):
             beside.unlink()
+
+
+def _unwritable(file: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"--output {file}: {(error.strerror or str(error)).lower()}")
 
 
 def _umask() -> int:

@@ -15,6 +15,6 @@ elsewhere.py  macOS and others: cameras by number
 Listing cameras loads no library.
 """
 
-from streamer.sources.usb.cameras import Camera, Identity, cameras
+from streamer.sources.usb.cameras import Camera, Identity, alike, cameras
 
-__all__ = ["Camera", "Identity", "cameras"]
+__all__ = ["Camera", "Identity", "alike", "cameras"]

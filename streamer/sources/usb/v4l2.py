@@ -136,7 +136,8 @@ class V4l2:
 
     def _absent(self, address: Address, known: Known | None) -> SourceError:
         if known is None:
-            return SourceError(Cause.NOT_FOUND, f"{address.redacted}: is not there; {self._there()}")
+            absent = "is not there; " if cameras(self._tree) else ""
+            return SourceError(Cause.NOT_FOUND, f"{address.redacted}: {absent}{self._there()}")
         named = self._named(address)
         text = f"{address.redacted}: {known.name} is unplugged"
         if named.parent == self._tree.devices:
@@ -149,7 +150,7 @@ class V4l2:
     def _there(self) -> str:
         found = cameras(self._tree)
         if not found:
-            return "no camera is there: is it plugged in? (a container sees one with --device /dev/video0)"
+            return "no camera here: is it plugged in? (a container sees one with --device /dev/video0)"
         named = [f"usb:{camera.number} {camera.name}{_link(camera)}" for camera in found[:_MOST_NAMED]]
         more = ", …" if len(found) > _MOST_NAMED else ""
         return f"there are: {', '.join(named)}{more}"
@@ -185,10 +186,14 @@ def _link(camera: Camera) -> str:
 
 def _forbidden(path: Path) -> str:
     try:
-        group = grp.getgrgid(path.stat().st_gid).gr_name
-    except (OSError, KeyError):
-        group = "video"
+        number = path.stat().st_gid
+    except OSError:
+        return "may not be opened (permission denied)"
+    try:
+        group = grp.getgrgid(number).gr_name
+    except KeyError:  # in a container groups are others than outside
+        group = str(number)
     return (
         f"may not be opened (permission denied): it belongs to the group {group}; `sudo usermod -aG {group} "
-        f"$USER` and logging in again let you, in a container --group-add {group}"
+        f"$USER` and logging in again let you, in a container --group-add {number}"
     )
