@@ -170,6 +170,7 @@ def test_redact_leaves_the_rest() -> None:
     assert redact("rtsp://192.0.2.1/x: the connection was refused") == (
         "rtsp://192.0.2.1/x: the connection was refused"
     )
+    assert redact("http://h/x?token=a: refused: why") == "http://h/x?token=***: refused: why"
     assert redact("http://h/x?token=a&res=720p") == "http://h/x?token=***&res=720p"
 
 

@@ -214,7 +214,7 @@ def test_the_catalogue_is_complete_and_pinned() -> None:
 def test_an_unknown_name_is_answered_with_the_nearest_ones() -> None:
     with pytest.raises(ConfigError, match="no 'yolo26': did you mean yolo26n"):
         find("yolo26")
-    with pytest.raises(ConfigError, match=r"no '\.\./x': It has bikes, plates, yolo26n"):
+    with pytest.raises(ConfigError, match=r"no '\.\./x': it has bikes, plates, yolo26n"):
         find("../x")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from streamer.cli.commands import COMMANDS, main, parser_of
+from streamer.cli.commands import COMMANDS, main, whole_parser
 from streamer.cli.completion import SHELLS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -26,7 +26,7 @@ def parsers(parser: argparse.ArgumentParser, words: tuple[str, ...] = ()) -> Ite
             yield from parsers(child, (*words, word))
 
 
-ALL = [" ".join(words) for words in parsers(parser_of(()))]
+ALL = [" ".join(words) for words in parsers(whole_parser())]
 
 
 def help_of(words: list[str], monkeypatch: pytest.MonkeyPatch) -> str:
@@ -52,6 +52,13 @@ def test_each_command_shows_an_example_that_its_own_parser_knows(
 def test_all_commands_are_listed_with_what_they_do(monkeypatch: pytest.MonkeyPatch) -> None:
     text = help_of([], monkeypatch)
     assert [name for name in COMMANDS if f"\n    {name}" not in text] == []
+
+
+def test_the_list_of_commands_says_what_they_say_of_themselves() -> None:
+    (commands,) = (
+        action for action in whole_parser()._actions if isinstance(action, argparse._SubParsersAction)
+    )
+    assert {action.dest: action.help for action in commands._choices_actions} == COMMANDS
 
 
 def test_python_m_streamer_is_freshframe() -> None:
@@ -99,3 +106,16 @@ def test_every_shell_learns_every_command(shell: str, capsys: pytest.CaptureFixt
     assert main(["completion", shell]) == 0
     script = capsys.readouterr().out
     assert [word for command in ALL for word in command.split() if word not in script] == []
+
+
+def test_a_python_that_lacks_our_libraries_is_no_traceback() -> None:
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "streamer", "detect", "synthetic:"],  # -S: without site-packages
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert "is not installed for" in done.stderr

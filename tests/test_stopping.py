@@ -501,3 +501,34 @@ def sessions_end(pid: int) -> bool:
         return nothing_left(pid)
     except AssertionError:
         return False
+
+
+SWALLOWS = """
+import sys, threading
+print("importing", file=sys.stderr, flush=True)
+try:
+    threading.Event().wait(0.3)
+except BaseException:  # as native modules do it while they load
+    pass
+class Siren:
+    takes = __import__("streamer").Result
+    def __enter__(self): return self
+    def __exit__(self, *exc): ...
+    def write(self, result): ...
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_no_import_swallows_the_signal(tmp_path: Path, number: signal.Signals) -> None:
+    (tmp_path / "swallowing.py").write_text(SWALLOWS)
+    config = tmp_path / "c.yaml"
+    config.write_text(
+        'model: {use: "tests.mine:Bright"}\ncameras: {gate: {source: "synthetic:"}}\n'
+        'sinks: [{use: "swallowing:Siren"}]\n'
+    )
+    with ended(command("run", str(config))) as process:
+        assert process.stderr is not None
+        assert "importing" in process.stderr.readline()
+        process.send_signal(number)
+        process.communicate(timeout=AT_MOST_S)
+        assert process.returncode == 0

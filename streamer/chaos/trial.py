@@ -88,7 +88,7 @@ def try_out(
             tell(f"making {scenario.scene.count} clips of {CLIP_S} s")
             clips = list(scenes(scenario.scene, folder))
         else:
-            tell(f"painting the watermark of {len(clips)} cameras into {clips[0].name}")
+            tell(f"painting the watermark of each camera into {clips[0].name}")
         camera = opened.enter_context(
             TestCamera(clips, folder / "sent.jsonl", watermark=scenario.scene.clip is not None)
         )

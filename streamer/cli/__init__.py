@@ -14,6 +14,8 @@ from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
+OURS = ("", "streamer", "detectors", "sinks")
+IMPORT_S, AGAIN_S = 1.5, 0.01
 TOGETHER_S = 0.3  # who ends a group of processes often signals its members one by one too
 
 
@@ -30,14 +32,31 @@ class Interrupt:
     def came(self) -> bool:
         return self._first_s is not None
 
-    def __call__(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - a handler's shape
+    def __call__(self, number: int, frame: FrameType | None) -> None:
         now_s = time.monotonic()
         if self._first_s is None:
             self._first_s = now_s
-            raise KeyboardInterrupt
-        if now_s - self._first_s > TOGETHER_S:
+            self._interrupt(signal.SIGALRM, frame)
+        elif now_s - self._first_s > TOGETHER_S:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        # Native modules swallow it while they load, or make another error of it: so it waits for the end
+        # of an import, but not for ever.
+        assert self._first_s is not None
+        if time.monotonic() - self._first_s > IMPORT_S or not _importing(frame):
+            raise KeyboardInterrupt
+        signal.signal(number, self._interrupt)
+        signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
+
+
+def _importing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def program() -> NoReturn:
@@ -51,7 +70,10 @@ def program() -> NoReturn:
 
         status = main()
     except KeyboardInterrupt:  # before or after everything
-        status = 1
+        status = _interrupted()
+    except ImportError as error:
+        # Interrupted while it loads, NumPy makes that an error of its own.
+        status = _interrupted() if interrupt.came else _unfit(error)
     except Exception:  # a bug of ours: said as such, and the end is the same as otherwise
         traceback.print_exc()
         status = 1
@@ -59,6 +81,7 @@ def program() -> NoReturn:
     def at_once(*_: object) -> None:
         os._exit(status)
 
+    signal.setitimer(signal.ITIMER_REAL, 0)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, at_once)  # all is done; what comes now changes nothing of how it went
     if interrupt.came or any(thread.daemon for thread in threading.enumerate()):
@@ -73,6 +96,25 @@ def program() -> NoReturn:
         # While the interpreter ends it takes back handlers that are Python's; this one stays.
         signal.signal(number, signal.SIG_IGN)
     sys.exit(status)
+
+
+def _interrupted() -> int:
+    with suppress(OSError, ValueError):
+        sys.stderr.write("freshframe: interrupted\n")
+    return 1
+
+
+def _unfit(error: ImportError) -> int:
+    """A library is missing: this is another Python than the one that we were installed for, mostly."""
+    root = (error.name or "").partition(".")[0]
+    if root in OURS or not isinstance(error, ModuleNotFoundError):
+        traceback.print_exc()
+        return 1
+    sys.stderr.write(
+        f"freshframe: the library {root} is not installed for {sys.executable}; start .venv/bin/freshframe, "
+        "which `make setup` makes, or install freshframe for this Python\n"
+    )
+    return 2
 
 
 def _open_streams() -> None:

@@ -21,7 +21,7 @@ from streamer.cli.networks import detector_for
 from streamer.config.model import ModelConfig
 from streamer.errors import ConfigError
 from streamer.fakecam.film import film
-from streamer.fakecam.recording import check
+from streamer.fakecam.recording import opened
 from streamer.pipeline import Pipeline
 from streamer.result import Result
 from streamer.sources import open_source, parse_address
@@ -104,7 +104,8 @@ def _run(args: argparse.Namespace) -> int:
         raise ConfigError(f"--fps {args.fps:g}: allowed is a number above 0, up to 240")
     model = model_from_flags(args)
     if args.clip is not None:
-        check(args.clip)
+        with opened(args.clip):  # what is wrong with it is to be said before anything is measured
+            pass
     detector_for(model)  # what is wrong with it is said before anything is made
     with tempfile.TemporaryDirectory() as folder:
         clip = args.clip

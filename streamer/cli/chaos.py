@@ -9,6 +9,7 @@ from rich.console import Console
 
 from streamer.cli.console import lines_to_stderr, log_to, quiet, say
 from streamer.cli.wiring import ORACLE
+from streamer.cli.wording import counted
 from streamer.errors import ConfigError, SourceError
 
 PAPER = 130  # columns, where stdout is no terminal
@@ -49,7 +50,8 @@ def _run(args: argparse.Namespace) -> int:
         _check_clip(scenario.scene.clip)
     model = scenario.model or DetectorConfig(use=ORACLE)
     detector_for(model)  # what is wrong with it is to be known before the clips are made
-    say(f"seed {scenario.seed}; {scenario.scene.count} cameras, {2 * scenario.for_s:g} s and a little more")
+    seen = counted(scenario.scene.count, "camera")
+    say(f"seed {scenario.seed}; {seen}, {2 * scenario.for_s:g} s and a little more")
     handler = log_to(lines_to_stderr())
     try:
         trial = try_out(scenario, lambda: detector_for(model), say)

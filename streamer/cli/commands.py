@@ -5,29 +5,30 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
+from types import ModuleType
 
 from streamer.cli.console import say
 from streamer.cli.parser import Parser
 from streamer.errors import FreshframeError
 
-COMMANDS = (
-    "detect",
-    "run",
-    "check",
-    "listen",
-    "models",
-    "fakecam",
-    "watermark",
-    "impair",
-    "bench",
-    "eval",
-    "demo",
-    "init",
-    "chaos",
-    "doctor",
-    "completion",
-)
+# What each does, as its own parser says too: the list of all is shown without loading any of them.
+COMMANDS = {
+    "detect": "look at cameras, videos or pictures",
+    "run": "do what a configuration says",
+    "check": "check a configuration and print what it comes to",
+    "listen": "show what a publisher says",
+    "models": "models and clips that can be fetched",
+    "fakecam": "play clips as RTSP cameras, to try things out",
+    "watermark": "read which frames messages, videos and pictures show, and how old they were",
+    "impair": "lead a camera over a bad network, to try things out",
+    "bench": "measure how many cameras this machine carries",
+    "eval": "measure how accurate a model is, or compare two",
+    "demo": "watch two live cameras made of a real clip",
+    "init": "find cameras and write a configuration for them",
+    "chaos": "let test cameras fail by a scenario, and see what becomes of it",
+    "doctor": "say what is wrong here, or with a camera, and what to do",
+    "completion": "print a script for the shell that completes commands, flags and files",
+}
 ANSWERING = ("bench", "chaos", "doctor", "eval", "watermark")  # interrupted before a word, they have failed
 
 
@@ -58,21 +59,42 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def parser_of(arguments: Sequence[str]) -> Parser:
-    """All commands by name; only the one that is asked for is imported, for a quick start."""
+    """For these words: only the command that is asked for is imported, for a quick start."""
+    # Looking the version up takes as long as all the rest.
+    parser, commands = _program(_version() if arguments[:1] == ["--version"] else "")
+    asked = next((word for word in arguments if not word.startswith("-")), "")
+    if asked in COMMANDS:
+        _command(asked).add_parser(commands)
+    else:
+        for name, does in COMMANDS.items():
+            commands.add_parser(name, help=does)
+    return parser
+
+
+def whole_parser() -> Parser:
+    """With all that every command takes."""
+    parser, commands = _program("")
+    for name in COMMANDS:
+        _command(name).add_parser(commands)
+    return parser
+
+
+def _program(version_said: str) -> tuple[Parser, "argparse._SubParsersAction[Parser]"]:
     parser = Parser(
         prog="freshframe",
         description="Real-time video stream analyzer: what you act on is fresh, and it is true.",
     )
-    said = _version() if arguments[:1] == ["--version"] else ""  # looking it up takes as long as all the rest
-    parser.add_argument("--version", action="version", version=f"freshframe {said}")
-    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
-    asked = [name for name in COMMANDS if name in arguments[:1]]
-    for name in asked or COMMANDS:
-        importlib.import_module(f"streamer.cli.{name}").add_parser(subparsers)
-    return parser
+    parser.add_argument("--version", action="version", version=f"freshframe {version_said}")
+    return parser, parser.add_subparsers(metavar="COMMAND", required=True)
+
+
+def _command(name: str) -> ModuleType:
+    return importlib.import_module(f"streamer.cli.{name}")
 
 
 def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - it takes 20 ms to load
+
     try:
         return version("freshframe")
     except PackageNotFoundError:

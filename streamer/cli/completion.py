@@ -31,9 +31,9 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 
 def _run(args: argparse.Namespace) -> int:
-    from streamer.cli.commands import parser_of  # noqa: PLC0415 - that one imports this one
+    from streamer.cli.commands import whole_parser  # noqa: PLC0415 - that one imports this one
 
-    whole = parser_of(())
+    whole = whole_parser()
     for action in _actions(whole):
         _tell(action)
     sys.stdout.write(shtab.complete(whole, args.shell) + "\n")

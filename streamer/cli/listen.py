@@ -1,6 +1,7 @@
 """`freshframe listen`: show what a publisher says, the newest of each camera."""
 
 import argparse
+import math
 import os
 import sys
 import time
@@ -17,6 +18,7 @@ from streamer.errors import ConfigError
 from streamer.sources.names import check_name
 
 LONGEST = 400  # characters of what is said of one camera: whoever publishes may send anything
+HINT = "does it run, with this camera, without keys?"
 HINT_AFTER_S = 10.0  # a publisher that starts for the first time makes its model ready before
 
 EXAMPLES = """\
@@ -62,17 +64,17 @@ def _run(args: argparse.Namespace) -> int:
         arguments |= {"server_key": args.server_key, "secret_key": secret_key}
     deadline = None if for_s is None else time.monotonic() + for_s
     left = count
-    hint_at: float | None = time.monotonic() + HINT_AFTER_S
+    heard, hint_at = False, time.monotonic() + HINT_AFTER_S
     healths = Healths()
     with Stop() as stop, build(SUBSCRIBER, arguments, "listen") as subscriber:
         while not stop.asked and left != 0 and (deadline is None or time.monotonic() < deadline):
             message = subscriber.receive(TICK_S)
             if message is None:
-                if hint_at is not None and time.monotonic() >= hint_at:
-                    hint_at = None
-                    say(f"nothing from {args.endpoint} yet: does it run, with this camera, without keys?")
+                if not heard and time.monotonic() >= hint_at:
+                    hint_at = math.inf
+                    say(f"nothing from {args.endpoint} yet: {HINT}")
                 continue
-            hint_at = None
+            heard = True
             if isinstance(message, wire.HealthMessage):
                 text = healths.news(message)
             else:
@@ -84,6 +86,8 @@ def _run(args: argparse.Namespace) -> int:
                     sys.stdout.flush()
         if any(subscriber.lost.values()):
             say(f"lost on the way: {listed(subscriber.lost)}")
+    if not heard and not stop.asked and hint_at != math.inf:
+        say(f"nothing came from {args.endpoint}: {HINT}")
     return 0
 
 

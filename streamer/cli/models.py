@@ -9,6 +9,7 @@ from rich.table import Table
 
 from streamer.assets import cached, catalogue, fetch, find, missing
 from streamer.assets.display import shown
+from streamer.cli.console import say
 from streamer.errors import AssetError, DetectorError, FreshframeError
 
 QUANTIZE = "detectors.yolo.int8.quantize"  # imported when it is asked for: it is a detector's business
@@ -123,5 +124,5 @@ def _quantize(args: argparse.Namespace) -> int:
 
 
 def _refuse(error: FreshframeError) -> int:
-    sys.stderr.write(f"{error}\n")
+    say(str(error))
     return 2

@@ -4,7 +4,7 @@ import logging
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Literal, TextIO, cast
@@ -16,18 +16,21 @@ from rich.table import Table
 from rich.text import Text
 
 from streamer.cli.console import lines_to_stderr, shown
+from streamer.cli.notes import notes
 from streamer.cli.speaker import Speaker, Unbuffered
-from streamer.cli.wording import left_behind, listed, milliseconds, span, without_address
+from streamer.cli.wording import clipped, counted, listed, milliseconds, span
 from streamer.pipeline import Pipeline
-from streamer.stats import CameraStats, SinkStats, Stats
+from streamer.stats import CameraStats, Stats
 from streamer.status import State
 
 REFRESH_S = 0.25
 RATE_OVER_S = 3.0
 WIDE = 110  # columns of a terminal from which on there is room for the reasons of drops
-MOST_NOTES = 8  # lines below the table
-STUCK_S = 1.0  # a sink that is at one single thing for so long
-NUMBERS = ("fps in", "inferred", "age p50", "p99 ms")
+NARROW = 76  # … below which only what matters most has room
+MOST_NOTES = 10  # lines below the table
+FEWEST_NOTES = 3  # … where the terminal is low
+FEWEST_LINES = 8
+NUMBERS = ("fps in", "inferred", "age ms", "age p50", "p99 ms")
 
 COLOURS = {
     State.CONNECTING: "yellow",
@@ -88,31 +91,44 @@ class LiveTable:
         self._speaker.show(partial(self._live.update, self._table(self._pipeline.stats(), now), refresh=True))
 
     def _table(self, stats: Stats, now: float) -> Group:
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        wide = self._console.width >= WIDE
+        for camera in stats.cameras:
+            self._rates.setdefault(camera.name, Rates()).add(now, camera)
+        width, lines = self._console.width, max(self._console.height - 2, FEWEST_LINES)
+        cameras = _most_important(stats.cameras, lines)
         # One line for each camera, whatever happens, and columns that stand still: a table that jumps
         # cannot be read. The last column takes what is left, and reasons have the lines below.
-        names = max((len(camera.name) for camera in stats.cameras), default=0)
-        columns = {"camera": min(max(names, 6), 20 if wide else 12), "state": 14, "fps in": 6, "inferred": 8}
-        columns |= {"age p50": 7, "p99 ms": 6, "dropped": 24} if wide else {"age p50": 7, "dropped": 7}
-        left = self._console.width - sum(columns.values()) - 2 * len(columns)
-        for title, width in {**columns, "objects now": max(left, 10)}.items():
-            justify: Literal["left", "right"] = "right" if title in NUMBERS else "left"
-            table.add_column(title, width=width, no_wrap=True, overflow="ellipsis", justify=justify)
-        for camera in stats.cameras:
-            rates = self._rates.setdefault(camera.name, Rates())
-            rates.add(now, camera)
-            cells: dict[str, str | Text] = {
-                "camera": camera.name,
-                "state": self._state(camera, now, ready=stats.ready),
-                "fps in": f"{rates.captured:.1f}",
-                "inferred": f"{rates.processed:.1f}",
-                "age p50": milliseconds(camera.age_p50_ms),
-                "p99 ms": milliseconds(camera.age_p99_ms),
-                "dropped": listed(camera.dropped) if wide else str(sum(camera.dropped.values())),
-            }
-            table.add_row(*(cells[title] for title in columns), _seen(camera))
-        return Group(table, *notes(stats))
+        columns = _columns(width, max((len(camera.name) for camera in cameras), default=0))
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        for title, wide in columns.items():
+            right = title in NUMBERS or (title == "dropped" and width < WIDE)
+            justify: Literal["left", "right"] = "right" if right else "left"
+            table.add_column(title, width=wide, no_wrap=True, overflow="ellipsis", justify=justify)
+        for camera in cameras:
+            cells = self._cells(camera, now, columns, ready=stats.ready)
+            table.add_row(*(cells[title] for title in columns))
+        parts: list[Table | Text] = [table]
+        if len(cameras) < len(stats.cameras):
+            parts.append(Text(f"… and {counted(len(stats.cameras) - len(cameras), 'camera')} more", "dim"))
+        most = min(MOST_NOTES, max(lines - len(cameras) - len(parts) + 1, FEWEST_NOTES))
+        return Group(*parts, *notes(stats, width, most))
+
+    def _cells(
+        self, camera: CameraStats, now: float, columns: Mapping[str, int], *, ready: bool
+    ) -> dict[str, str | Text]:
+        rates = self._rates[camera.name]
+        live = camera.status.state is State.LIVE  # what is away is as old as that, whatever it was before
+        age = milliseconds(camera.age_p50_ms if live else None)
+        return {
+            "camera": clipped(camera.name, columns["camera"]),
+            "state": self._state(camera, now, ready=ready),
+            "fps in": f"{rates.captured:.1f}",
+            "inferred": f"{rates.processed:.1f}",
+            "age ms": age,
+            "age p50": age,
+            "p99 ms": milliseconds(camera.age_p99_ms if live else None),
+            "dropped": (listed(camera.dropped) if "p99 ms" in columns else str(sum(camera.dropped.values()))),
+            "objects now": _seen(camera),
+        }
 
     def _state(self, camera: CameraStats, now: float, *, ready: bool) -> Text:
         state = camera.status.state
@@ -122,6 +138,29 @@ class LiveTable:
         return Text(f"{word} {span(now - camera.status.since_ns / 1e9)}", style=COLOURS[state])
 
 
+def _columns(width: int, longest_name: int) -> dict[str, int]:
+    """Titles and widths for a terminal that is so wide."""
+    wide = width >= WIDE
+    columns = {"camera": min(max(longest_name, 6), 20 if wide else 12), "state": 14}
+    if wide:
+        columns |= {"fps in": 6, "inferred": 8, "age p50": 7, "p99 ms": 6, "dropped": 24}
+    elif width >= NARROW:
+        columns |= {"fps in": 6, "inferred": 8, "age ms": 6, "dropped": 7}
+    else:
+        columns |= {"age ms": 6}
+    left = width - sum(columns.values()) - 2 * len(columns)
+    return {**columns, "objects now": max(left, 10)}
+
+
+def _most_important(cameras: Sequence[CameraStats], lines: int) -> Sequence[CameraStats]:
+    """All of them where there are so many lines; or else those first that are not live, in their order."""
+    room = lines - FEWEST_NOTES - 2  # the titles, and how many more there are
+    if len(cameras) <= lines - FEWEST_NOTES - 1:
+        return cameras
+    kept = sorted(range(len(cameras)), key=lambda number: cameras[number].status.state is State.LIVE)[:room]
+    return [cameras[number] for number in sorted(kept)]
+
+
 def _seen(camera: CameraStats) -> Text:
     """What is in front of it, or in one word why that cannot be said."""
     status = camera.status
@@ -129,30 +168,6 @@ def _seen(camera: CameraStats) -> Text:
         return Text(status.cause.value if status.cause else "", style="yellow")
     words, objects = ", ".join(camera.quality.words), shown(listed(camera.objects))
     return Text.assemble((words, "yellow"), ": " if words and objects else "", objects)
-
-
-def notes(stats: Stats) -> list[Text]:
-    """What people may want to act on, a line each: sinks first, then cameras that are not live."""
-    lines = [Text(shown(line), style="red") for sink in stats.sinks for line in _trouble(sink)]
-    cameras = sorted(
-        stats.cameras, key=lambda camera: (camera.status.state is State.LIVE, not camera.status.why)
-    )
-    for camera in cameras:
-        parts = [without_address(camera.status.why)] if camera.status.why else []
-        parts += [f"pictures {', '.join(camera.quality.words)}"] if camera.quality else []
-        parts += [f"reconnects: {listed(camera.reconnects)}"] if camera.reconnects else []
-        parts += [left_behind(camera.given_up)] if camera.given_up else []
-        if parts:
-            lines.append(Text(shown(f"{camera.name}: {'; '.join(parts)}"), style="yellow"))
-    if len(lines) > MOST_NOTES:
-        lines[MOST_NOTES - 1 :] = [Text(f"… and {len(lines) - MOST_NOTES + 1} more", style="yellow")]
-    return lines
-
-
-def _trouble(sink: SinkStats) -> list[str]:
-    if sink.stuck_s >= STUCK_S:
-        return [f"sink {sink.name}: stuck for {sink.stuck_s:.0f} s; dropped {sum(sink.dropped.values())}"]
-    return [f"{sink.why}; dropped {sum(sink.dropped.values())}"] if sink.why else []
 
 
 class Rates:

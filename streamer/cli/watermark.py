@@ -63,7 +63,7 @@ def _run(args: argparse.Namespace) -> int:
     if args.json:
         for one in accounts:
             sys.stdout.write(json.dumps(_plain(one)) + "\n")
-    elif accounts:
+    elif accounts or not status:
         sys.stdout.write(report(accounts, sent))
     return status
 

@@ -11,6 +11,19 @@ def listed(counts: Mapping[Word, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))
 
 
+def counted(count: int, thing: str) -> str:
+    """As in "1 camera", "2 cameras"."""
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
+def clipped(name: str, width: int) -> str:
+    """A name in so many letters: the middle goes, for where names are alike they differ at the end."""
+    if len(name) <= width:
+        return name
+    tail = (width - 1) * 2 // 3
+    return f"{name[: width - 1 - tail]}…{name[-tail:]}"
+
+
 def span(seconds: float) -> str:
     """A length of time in four letters at most: 7s, 12m, 3h, 20d."""
     for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):

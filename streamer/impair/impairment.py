@@ -35,7 +35,8 @@ class Impairment:
             low, high = _ALLOWED.get(field.name, (-math.inf, math.inf))
             value = getattr(self, field.name)
             if value is not None and not low <= value <= high:
-                raise ConfigError(f"{field.name} {value:g}: allowed is {low:g} to {high:g}")
+                name, _, unit = field.name.replace("_", "_ ").partition("_")
+                raise ConfigError(f"{name} {value:g}{unit}: allowed is {low:g} to {high:g}{unit}")
 
     @property
     def longest_delay_s(self) -> float:

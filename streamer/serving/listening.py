@@ -1,6 +1,7 @@
 """Ports: one to listen on, and the pairs that RTP wants."""
 
 import asyncio
+import os
 import re
 import socket
 from collections.abc import Callable
@@ -40,8 +41,16 @@ def _had(host: str, port: int, create: Callable[[int, tuple[Any, ...]], socket.s
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return create(family, address)
     except (OSError, UnicodeError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(f"port {port} on {host} cannot be listened on: {why}; choose another") from error
+        raise ConfigError(
+            f"port {port} on {host} cannot be listened on: {_why(error)}; choose another"
+        ) from error
+
+
+def _why(error: OSError | UnicodeError) -> str:
+    number = getattr(error, "errno", None) or 0
+    if number > 0:  # what Python adds to its own text names the address once more
+        return os.strerror(number).lower()
+    return getattr(error, "strerror", None) or str(error)
 
 
 async def served(

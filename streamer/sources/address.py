@@ -130,8 +130,8 @@ def _network(kind: Kind, rest: str) -> Address:
         host, port = None, None
     if not rest.startswith("//") or not host or port == 0 or not re.fullmatch(r"[\w.:%-]+", host):
         raise ConfigError(
-            f"{kind}://…: this is no address; allowed is {kind}://user:password@host:port/path, "
-            "where / ? # and @ in a password are written %2F %3F %23 %40"
+            f"{kind}://…: this is no address; allowed is {kind}://HOST/PATH or {kind}://HOST:PORT/PATH, with "
+            "USER:PASSWORD@ before HOST where needed; / ? # @ in a password are written %2F %3F %23 %40"
         )
     return Address(kind, parts.geturl(), _shown(parts), camera_name(host), live=True)
 

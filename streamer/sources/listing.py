@@ -15,7 +15,8 @@ FILM_SUFFIXES = (
     *(".mp4", ".m4v", ".mov", ".3gp", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg"),
     *(".flv", ".wmv", ".asf", ".ogv", ".h264", ".264", ".h265", ".265", ".hevc"),
 )
-ALLOWED = f"{' '.join(PICTURE_SUFFIXES)}, or {' '.join(FILM_SUFFIXES)}"
+# The best known of each; docs/sources.md has all.
+ALLOWED = "looked for are .jpg, .png, .webp …, or .mp4, .mkv, .mov, .avi, .ts …"
 MOST_ENTRIES = 1_000_000  # that a pattern makes us look at: links in a circle have no end
 _MOST_PEEKED = 10_000  # only to tell what there is
 
@@ -68,9 +69,7 @@ def of_one_kind(found: Found, kind: str, shown: str) -> list[Path]:
     if found.pictures or found.films:
         text = "what lies there has changed since it was looked at; start again, or name it with a pattern"
         raise SourceError(Cause.NOT_FOUND, f"{shown}: {text}")
-    raise SourceError(
-        Cause.NOT_FOUND, f"{shown}: no pictures there, and no video files; allowed are {ALLOWED}"
-    )
+    raise SourceError(Cause.NOT_FOUND, f"{shown}: no pictures there, and no video files: {ALLOWED}")
 
 
 def holds_films(path: Path) -> bool:

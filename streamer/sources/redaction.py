@@ -14,7 +14,7 @@ _TELLING_NAME = (
 )
 _USERINFO = re.compile(r"([a-z][a-z0-9+.-]*://)[^\s\"'<>]*@", re.IGNORECASE)
 _ENCODED_USERINFO = re.compile(r"(%3a%2f%2f)[^\s\"'<>]*%40", re.IGNORECASE)
-_PARAMETER = re.compile(rf"(?<![a-z0-9])({_TELLING_NAME})=([^&;/?#\s\"'<>]*)", re.IGNORECASE)
+_PARAMETER = re.compile(rf"(?<![a-z0-9])({_TELLING_NAME})=((?:[^&;/?#\s\"'<>:]|:(?!\s|$))*)", re.IGNORECASE)
 _HEADER = re.compile(r"(authorization\s*[:=]\s*\w+)\s+[^\r\n]+", re.IGNORECASE)
 
 
