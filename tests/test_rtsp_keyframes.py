@@ -20,6 +20,7 @@ from streamer.contracts import Captured
 from streamer.errors import Cause, SourceError
 from streamer.fakecam.clip import START_CODE
 from streamer.isolation import Isolated
+from streamer.rtsp import doubt
 from streamer.silence import LEAST_NS, SEGMENTED_NS, Silence
 from streamer.sources import SourceOptions, open_source, parse_address, rtsp
 
@@ -138,8 +139,9 @@ def test_a_camera_without_keyframes_that_stand_alone_is_said(
     assert caught.value.cause is Cause.SILENCE
 
 
-def test_silence_is_still_noticed(tmp_path: Path) -> None:
+def test_silence_is_still_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The source listens to packets; whoever waits for pictures is patient."""
+    monkeypatch.setattr(doubt, "ANSWERED_NS", 1_000_000_000)
     path = make_clip(tmp_path / "a.h264", 30, bf="0", g="30", sc_threshold="0", tune="zerolatency")
     sent = rtp(clip_of(path).units)
     with (

@@ -180,3 +180,16 @@ def test_films_can_be_entered_again_and_left_in_the_middle(tmp_path: Path) -> No
         assert len(list(Path("/proc/self/fd").iterdir())) == before
     with source:
         assert len(list(source)) == 10
+
+
+@pytest.mark.parametrize("told", [5, 2**32 - 1])
+def test_time_grows_though_a_header_lies(tmp_path: Path, told: int) -> None:
+    for name in "ab":
+        make_sized(tmp_path / f"{name}.avi", (96, 64), 20, "mjpeg", "yuvj420p", {})
+    data = bytearray((tmp_path / "a.avi").read_bytes())
+    at = data.index(b"strhH") if b"strhH" in data else data.index(b"strh")
+    data[at + 40 : at + 44] = told.to_bytes(4, "little")  # dwLength
+    (tmp_path / "a.avi").write_bytes(data)
+    times = [one.pts_ns or 0 for one in read(tmp_path)]
+    assert len(times) == 40
+    assert all(0 < later - earlier < 1e9 for earlier, later in pairwise(times))

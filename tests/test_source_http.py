@@ -1,7 +1,6 @@
 """Video from web servers, and what they may answer instead."""
 
 import contextlib
-import shutil
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -74,7 +73,7 @@ class Answers(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def _window(self) -> bytes:
-        """Three of the segments; it moves on by one each time that it is asked for, after a first look."""
+        """Three of the segments; it moves on by one each time it is asked for, from the third on."""
         head, *entries = (self.files / "all.m3u8").read_text().split("#EXTINF")
         first = min(max(self.asked.count("live.m3u8") - 2, 0), len(entries) - 3)
         head = head.replace("MEDIA-SEQUENCE:0", f"MEDIA-SEQUENCE:{first}")
@@ -112,29 +111,34 @@ def hls(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def web(tmp_path: Path, hls: Path) -> Iterator[str]:
-    class Here(Answers):
-        files, asked, released = tmp_path, [], threading.Event()
-
-    make_clip(tmp_path / "a.ts", 30)
-    make_clip(tmp_path / "front.mp4", 30, movflags="faststart")
+@pytest.fixture(scope="module")
+def served(hls: Path) -> Path:
+    """All that there is to be asked for."""
+    make_clip(hls / "a.ts", 30)
+    make_clip(hls / "front.mp4", 30, movflags="faststart")
     for name, interval in (("joined.ts", "10"), ("never.ts", "1000")):
         # Without what holds the first keyframe, as for somebody who comes in the middle.
-        clip = make_clip(tmp_path / name, 30, bf="0", g=interval, sc_threshold="0")
+        clip = make_clip(hls / name, 30, bf="0", g=interval, sc_threshold="0")
         with av.open(str(clip)) as container:
             second = [packet.pos for packet in container.demux(video=0)][1]
         assert second is not None
         data = clip.read_bytes()
         clip.write_bytes(data[: 3 * 188] + data[second:])
-    shutil.copytree(hls, tmp_path, dirs_exist_ok=True)
-    (tmp_path / "secret.txt").write_text("nobody may read this")
+    (hls / "secret.txt").write_text("nobody may read this")
     playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{}\n#EXT-X-ENDLIST\n"
-    (tmp_path / "good.m3u8").write_text(playlist.format("a.ts"))
-    (tmp_path / "evil.m3u8").write_text(playlist.format(f"file://{tmp_path}/a.ts"))
-    (tmp_path / "worse.m3u8").write_text(playlist.format(f"concat:{tmp_path}/a.ts|{tmp_path}/secret.txt"))
-    (tmp_path / "evil.ffconcat").write_text(f"ffconcat version 1.0\nfile {tmp_path}/a.ts\n")
-    (tmp_path / "page.html").write_text("<html>welcome</html>" * 20)
+    (hls / "good.m3u8").write_text(playlist.format("a.ts"))
+    (hls / "evil.m3u8").write_text(playlist.format(f"file://{hls}/a.ts"))
+    (hls / "worse.m3u8").write_text(playlist.format(f"concat:{hls}/a.ts|{hls}/secret.txt"))
+    (hls / "evil.ffconcat").write_text(f"ffconcat version 1.0\nfile {hls}/a.ts\n")
+    (hls / "page.html").write_text("<html>welcome</html>" * 20)
+    return hls
+
+
+@pytest.fixture
+def web(served: Path) -> Iterator[str]:
+    class Here(Answers):
+        files, asked, released = served, [], threading.Event()
+
     server = ThreadingHTTPServer(("127.0.0.1", 0), Here)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})

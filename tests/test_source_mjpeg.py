@@ -406,3 +406,112 @@ def test_a_server_that_begins_to_send_something_else_is_looked_at_again() -> Non
             else:
                 with source:
                     assert len(list(source)) == count
+
+
+@pytest.mark.parametrize("end", [b"ffff\r\nabc", b"zzz\r\nabc", b"1" * 100_000])
+def test_chunks_that_break_off_or_are_none(end: bytes) -> None:
+    """What came before is shown, and the error is the source's."""
+
+    def sends(handler: BaseHTTPRequestHandler) -> None:
+        begin(handler, Transfer_Encoding="chunked")
+        data = b"--frame\r\n\r\n" + jpeg(10) + b"\r\n"
+        handler.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n" + end)
+
+    with server(sends) as (url, _):
+        error, count = failure(url)
+    assert (error.cause, count) == (Cause.NETWORK, 1)
+    assert "broke off" in str(error)
+
+
+def test_a_picture_is_as_old_as_its_last_byte_though_more_was_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The beginning of a chunk's length is there, and the rest never comes, or letter by letter."""
+    monkeypatch.setattr(demuxing, "READ_TIMEOUT_S", 0.5)
+    pause, sent_ns = threading.Event(), [0]
+
+    def sends(handler: BaseHTTPRequestHandler) -> None:
+        begin(handler, Transfer_Encoding="chunked")
+        data = jpeg(10)
+        handler.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n1;")
+        sent_ns[0] = time.monotonic_ns()
+        for _ in range(30):
+            if not pause.wait(0.1):
+                handler.wfile.write(b"x")
+
+    with server(sends) as (url, _):
+        captured, raised = [], None
+        try:
+            with open_source(parse_address(url)) as source:
+                for one in source:
+                    captured.append(one)
+        except SourceError as error:
+            raised = error
+        pause.set()
+    assert raised is not None
+    assert raised.cause is Cause.SILENCE
+    assert len(captured) == 1
+    assert captured[0].captured_ns - sent_ns[0] < 0.3e9
+
+
+@pytest.mark.parametrize(
+    ("path", "asked_for"),
+    [("?x=1", "/?x=1"), ("/a;b?c=d&e=%20", "/a;b?c=d&e=%20"), ("/vidéo", "/vid%C3%A9o")],
+)
+def test_what_is_asked_for(path: str, asked_for: str) -> None:
+    with server(three) as (url, asked):
+        assert len(read(url.removesuffix("/video") + path)) == 3
+    assert [one["path"] for one in asked] == [asked_for]
+
+
+def test_a_user_name_in_any_letters() -> None:
+    def sends(handler: BaseHTTPRequestHandler) -> None:
+        if "Authorization" in handler.headers:
+            three(handler)
+            return
+        handler.send_response(401)
+        handler.send_header("WWW-Authenticate", 'Digest realm="r", nonce="n", qop="auth"')
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    with server(sends) as (url, asked):
+        assert len(read(url.replace("//", "//j%E2%82%ACe:p@"))) == 3
+    assert 'username="j€e"' in asked[1]["Authorization"].encode("latin-1").decode()
+
+
+def test_what_is_called_a_playlist_or_a_film_is_asked_for_once() -> None:
+    """A link may be good for one request, and a server may begin to record with it."""
+
+    def sends(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_error(404)
+
+    for name in ("live.m3u8", "live.TS", "video.mp4?token=1"):
+        with server(sends) as (url, asked):
+            error, _ = failure(url.replace("video", name))
+            assert error.cause is Cause.NOT_FOUND
+            assert len(asked) == 1
+
+
+def test_who_is_told_to_stop_while_it_asks_does_not_go_on_to_connect() -> None:
+    came, released = threading.Event(), threading.Event()
+
+    def sends(handler: BaseHTTPRequestHandler) -> None:
+        came.set()
+        released.wait(10)
+        handler.send_error(404)
+
+    with server(sends) as (url, asked):
+        source = open_source(parse_address(url))
+        assert isinstance(source, network.NetworkSource)
+
+        def stop() -> None:
+            came.wait(10)
+            source.stop()
+            released.set()
+
+        stopper = threading.Thread(target=stop)
+        stopper.start()
+        with pytest.raises(SourceError, match="stopped while connecting"):
+            source.__enter__()
+        stopper.join()
+        assert len(asked) == 1

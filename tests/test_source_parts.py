@@ -29,7 +29,14 @@ FORMS = [
     ("one.mp4", "libx264", {"g": "1000"}),
     ("vp8.webm", "libvpx", {"deadline": "realtime", "cpu-used": "8", "g": "12"}),
 ]
-form = pytest.mark.parametrize(("name", "codec", "options"), FORMS, ids=[name for name, _, _ in FORMS])
+every_form = pytest.mark.parametrize("form", FORMS, ids=[name for name, _, _ in FORMS], indirect=True)
+
+
+@pytest.fixture(scope="module")
+def form(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clip of 60 pictures in one of the forms."""
+    name, codec, options = request.param
+    return make_clip(tmp_path_factory.mktemp("form") / name, 60, codec, **options)
 
 
 def part(path: str | Path, **asked: float | str | None) -> list[Captured]:
@@ -41,12 +48,9 @@ def seen(captured: list[Captured]) -> list[tuple[int | None, bool, bool, bytes]]
     return [(one.pts_ns, one.keyframe, one.damaged, one.picture.bgr().tobytes()) for one in captured]
 
 
-@form
-def test_a_part_is_exact_to_the_picture_and_keeps_its_times(
-    tmp_path: Path, name: str, codec: str, options: dict[str, str]
-) -> None:
-    clip = make_clip(tmp_path / name, 60, codec, **options)
-    whole = seen(read(clip))
+@every_form
+def test_a_part_is_exact_to_the_picture_and_keeps_its_times(form: Path) -> None:
+    whole = seen(read(form))
     edge_s = (whole[20][0] or 0) / 1e9
     parts = [
         (0.0, None),
@@ -61,7 +65,7 @@ def test_a_part_is_exact_to_the_picture_and_keeps_its_times(
         begin_ns, end_ns = round((from_s or 0) * 1e9), round((to_s or 99) * 1e9)
         expected = [one for one in whole if begin_ns <= (one[0] or 0) < end_ns]
         assert expected
-        assert seen(part(clip, from_s=from_s, to_s=to_s)) == expected, (from_s, to_s)
+        assert seen(part(form, from_s=from_s, to_s=to_s)) == expected, (from_s, to_s)
 
 
 def test_a_part_is_found_without_decoding_what_lies_before_it(
@@ -97,14 +101,15 @@ def test_a_file_that_breaks_off_says_so_only_where_that_part_is_wanted(tmp_path:
         part(tmp_path / "cut.mp4", from_s=0.5)
 
 
-@form
-def test_keyframes_alone(tmp_path: Path, name: str, codec: str, options: dict[str, str]) -> None:
-    clip = make_clip(tmp_path / name, 60, codec, **options)
-    whole, alone = read(clip), part(clip, decode="key")
+@every_form
+def test_keyframes_alone(form: Path) -> None:
+    whole, alone = read(form), part(form, decode="key")
     shown = [one.picture.bgr().tobytes() for one in whole]
     numbers = [shown.index(one.picture.bgr().tobytes()) for one in alone]
     keys = [number for number, one in enumerate(whole) if one.keyframe]
-    assert numbers == (keys[:1] if name.startswith("refresh") else keys)  # a refresh needs what lies before
+    assert numbers == (
+        keys[:1] if form.name.startswith("refresh") else keys
+    )  # a refresh needs what lies before
     assert all(one.keyframe for one in alone)
     # In decoding order: what is reordered round a keyframe is counted on its other side.
     assert sum(one.undecoded for one in alone) <= 60 - len(alone)

@@ -44,7 +44,7 @@ def test_sound_beside_it_reordered_pictures_and_h265(codec: str, transport: str)
         source = open_source(parse_address(f"rtsp://{place}"), SourceOptions(transport=transport))
         assert isinstance(source, RtspSource)
         with source:
-            captured = list(itertools.islice(source, 20))
+            captured = list(itertools.islice(source, 12))
         assert source._ffmpeg is None
     assert not any(one.damaged for one in captured)
     assert {one.picture.size for one in captured} == {(640, 360)}
@@ -108,10 +108,10 @@ def test_hls_as_it_is_recorded(tmp_path: Path) -> None:
             if not recorder.stdout.readline():
                 recorder.kill()
                 missing(f"GStreamer does not start: {recorder.communicate()[1][-300:]!r}")
-            until(lambda: playlist.exists() and playlist.read_text().count("EXTINF") == 2, 20)
+            until(lambda: playlist.exists() and playlist.read_text().count("EXTINF") >= 1, 20)
             url = f"http://127.0.0.1:{server.server_port}/playlist.m3u8"
             with open_source(parse_address(url)) as source:
-                captured = list(itertools.islice(source, 45))
+                captured = list(itertools.islice(source, 20))
         finally:
             recorder.kill()
             server.shutdown()

@@ -66,7 +66,7 @@ def test_keyframes_and_times_belong_to_the_picture_they_came_with(tmp_path: Path
         ("people_crowd_ocv4nodejs.mp4", 460, 19.14),
         ("road_cctv_ozlu.mp4", 905, 37.65),
         ("dashcam_solidWhiteRight_udacity.mp4", 221, 8.8),
-        ("Retail02_short.mp4", 603, 20.07),
+        pytest.param("Retail02_short.mp4", 603, 20.07, marks=pytest.mark.slow),
     ],
 )
 def test_real_footage(shared_data: Path, name: str, count: int, last_s: float) -> None:

@@ -32,9 +32,7 @@ class Checking:
             raise ValueError(f"a picture captured {what}")
         left_out = shot.skipped + shot.undecoded
         if not self._pictures.take(1 + left_out, now_ns):
-            raise ValueError(
-                f"{left_out} pictures skipped; no camera has more than {MOST_PER_S} a second"
-            )
+            raise ValueError(f"{left_out} pictures skipped; no camera has more than {MOST_PER_S} a second")
         self._number = shot.number
         return Captured(
             picture=planes.shared_picture(slots, shot.number, shot.form),

@@ -7,10 +7,16 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 _NS = 1_000_000_000
+_LONGEST_S = 30 * 86_400  # headers may say anything
 
 
 def promised_s(container: InputContainer, stream: VideoStream) -> float | None:
     """How long the header says that the video is, in s; None where there is no promise or only a guess."""
+    told_s = _told_s(container, stream)
+    return told_s if told_s is not None and 0 < told_s < _LONGEST_S else None
+
+
+def _told_s(container: InputContainer, stream: VideoStream) -> float | None:
     name = container.format.name
     if name == "avi" and stream.frames and stream.average_rate:
         return float(stream.frames / stream.average_rate)

@@ -4,6 +4,7 @@ FFmpeg holds each picture until the next one begins where the server tells no le
 much as comes.
 """
 
+import http.client
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -36,8 +37,8 @@ class Mjpeg:
         self._read_s = read_s
         self._jpegs = Jpegs()
         self._decoding = Decoding(new_decoder("mjpeg"), address)
+        self._failure: SourceError | None = None  # to be raised once what came before it is taken
         self._stopping = False
-        answer.body.each(read_s)
 
     @property
     def damaged(self) -> int:
@@ -46,16 +47,16 @@ class Mjpeg:
 
     def pictures(self, no_picture_s: float) -> Iterator[tuple[Captured, int]]:
         """What comes, and how many bytes it was; ends when the server does. Raises SourceError."""
-        last_ns = self._clock.now_ns()
+        last_ns, skipped = self._clock.now_ns(), 0
         while (found := self._next()) is not None:
-            captured_ns = self._clock.now_ns()
-            skipped = len(found) - 1 if len(found) > MOST_TOGETHER else 0
-            for data in found[skipped:]:
+            backlog = len(found) - 1 if len(found) > MOST_TOGETHER else 0
+            skipped += backlog
+            for data, captured_ns in found[backlog:]:
                 for frame in self._decoding.decode_known(av.Packet(data), Known(captured_ns, True)):
                     last_ns = captured_ns
                     yield replace(self._decoding.captured(frame, None), skipped=skipped), len(data)
                     skipped = 0
-            if captured_ns - last_ns > no_picture_s * 1e9:
+            if self._clock.now_ns() - last_ns > no_picture_s * 1e9:
                 raise no_picture(self._address, no_picture_s, 0)
 
     def stop(self) -> None:
@@ -66,23 +67,32 @@ class Mjpeg:
     def close(self) -> None:
         self._answer.close()
 
-    def _next(self) -> list[bytes] | None:
-        """The pictures that have come whole, once there is something to read; None at the end."""
-        found: list[bytes] = []
+    def _next(self) -> list[tuple[bytes, int]] | None:
+        """The pictures that have come whole, and when, once there is something to read; None at the end."""
+        found: list[tuple[bytes, int]] = []
         taken, failure = 0, ""
+        if self._failure:
+            raise self._failure
         try:
             while not taken or (taken < MOST_AT_ONCE_BYTES and self._answer.waits):
+                self._answer.body.within(self._read_s)
                 data = self._answer.response.read1(READ_BYTES)
                 if not data:
                     return found or None
                 taken += len(data)
-                found += self._jpegs.add(data)
+                # The next read may have to wait for the rest of a TLS record, or of a chunk's length.
+                came_ns = self._clock.now_ns()
+                found += [(picture, came_ns) for picture in self._jpegs.add(data)]
         except TimeoutError:
-            raise silence(self._address, self._read_s) from None
+            self._failure = silence(self._address, self._read_s)
         except ValueError as error:
             failure = str(error)
         except OSError:
             failure = "the connection was broken off"
-        if failure and not self._stopping:
-            raise SourceError(Cause.NETWORK, f"{self._address.redacted}: {failure}")
-        return None if failure else found
+        except http.client.HTTPException:
+            failure = "the answer broke off, or is not as HTTP has it"
+        if failure:
+            self._failure = SourceError(Cause.NETWORK, f"{self._address.redacted}: {failure}")
+        if self._failure and not found and not self._stopping:
+            raise self._failure
+        return found if found or not self._failure else None

@@ -15,14 +15,14 @@ from streamer.clock import Clock
 from streamer.contracts import Captured
 from streamer.errors import Cause, SourceError
 from streamer.sources import demuxing
-from streamer.sources.address import Address, Kind
-from streamer.sources.causes import answered, explain_network, silence
+from streamer.sources.address import Address
+from streamer.sources.causes import answered, explain_network, silence, stopped
 from streamer.sources.decoding import Decoding
 from streamer.sources.mjpeg import Mjpeg
 from streamer.sources.options import SourceOptions
 from streamer.sources.pile import Pile
 from streamer.sources.tap import Tap
-from streamer.sources.web import ask, proxied
+from streamer.sources.web import ask, may_be_mjpeg
 
 # Cameras that save bandwidth send a keyframe every 20 s.
 NO_PICTURE_LIMIT_S = 30.0
@@ -63,9 +63,10 @@ class NetworkSource:
         return reader.damaged if reader else 0
 
     def __enter__(self) -> Self:
-        web = self._address.kind in (Kind.HTTP, Kind.HTTPS)
-        if web and not self._by_ffmpeg and not proxied(self._address) and self._is_mjpeg():
+        if not self._by_ffmpeg and may_be_mjpeg(self._address) and self._is_mjpeg():
             return self
+        if self._stopping:  # nothing ends FFmpeg while it connects
+            raise stopped(self._address)
         started_ns = self._clock.now_ns()
         try:
             self._opened = demuxing.open_network(self._address, self._options.transport)

@@ -50,9 +50,14 @@ class Recording:
 
     @property
     def length_ns(self) -> int:
-        """How long it is, by its header; where that says nothing, as far as it was read."""
-        promised_s = self._film.promised_s if self._film else None
-        return self._reached_ns if promised_s is None else round(promised_s * _NS)
+        """How long it is, by its header; where that says nothing, as far as it was read.
+
+        Longer than where its last picture begins, whatever the header says.
+        """
+        film = self._film
+        if film is None or film.promised_s is None:
+            return self._reached_ns
+        return max(round(film.promised_s * _NS), self._reached_ns - film.step_ns + 1)
 
     def ends_before(self, time_s: float) -> bool:
         """True where its header says so, which may be off a little."""

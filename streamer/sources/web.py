@@ -9,17 +9,21 @@ import ssl
 import time
 from dataclasses import dataclass
 from typing import Any, cast
-from urllib.parse import SplitResult, unquote, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from streamer.errors import Cause, SourceError
 from streamer.rtsp.auth import Login, best_challenge
 from streamer.rtsp.connection import tls
-from streamer.sources.address import Address
+from streamer.rtsp.message import CODING
+from streamer.sources.address import Address, Kind
 from streamer.sources.causes import sent_on, silence
 
 MOST_REDIRECTS = 5
+_AS_WRITTEN = "%/:=&?~#+!$,;'@()*[]"  # RFC 3986, section 2.2; other letters are encoded as UTF-8
 _REDIRECTS = (301, 302, 303, 307, 308)
+# Of what is called so, nobody makes Motion JPEG; what is asked for twice may be handed out only once.
+_NEVER_MJPEG = (".m3u8", ".ts", ".flv", ".mp4", ".mkv", ".webm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,26 +57,24 @@ class Answer:
 
 
 class Body(io.RawIOBase):
-    """Reads from a socket until a time: somebody may send a header's letters one by one."""
+    """Reads from a socket until a time: somebody may send a line's letters one by one."""
 
     def __init__(self, sock: socket.socket, end_s: float) -> None:
         self._sock = sock
-        self._end_s: float | None = end_s  # monotonic
+        self._end_s = end_s  # monotonic
 
-    def each(self, timeout_s: float) -> None:
-        """From now on each read may take so long."""
-        self._end_s = None
-        self._sock.settimeout(timeout_s)
+    def within(self, timeout_s: float) -> None:
+        """What is read next may take so long, from now on."""
+        self._end_s = time.monotonic() + timeout_s
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any, /) -> int:
-        if self._end_s is not None:
-            left_s = self._end_s - time.monotonic()
-            if left_s <= 0:
-                raise TimeoutError
-            self._sock.settimeout(left_s)
+        left_s = self._end_s - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        self._sock.settimeout(left_s)
         return self._sock.recv_into(buffer)
 
 
@@ -92,6 +94,13 @@ class _Readable:
 def proxied(address: Address) -> bool:
     """True where the environment names a proxy for it: FFmpeg knows how to talk to those, we do not."""
     return "http" in getproxies() and not proxy_bypass(urlsplit(address.text).hostname or "")
+
+
+def may_be_mjpeg(address: Address) -> bool:
+    """Whether it is worth a request of its own to find out."""
+    web = address.kind in (Kind.HTTP, Kind.HTTPS)
+    named = urlsplit(address.text).path.lower().endswith(_NEVER_MJPEG)
+    return web and not named and not proxied(address)
 
 
 def ask(address: Address, timeout_s: float) -> Answer | None:
@@ -126,18 +135,19 @@ def ask(address: Address, timeout_s: float) -> Answer | None:
 
 
 def _get(parts: SplitResult, login: Login | None, end_s: float) -> Answer:
-    target = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
+    target = quote((parts.path or "/") + f"?{parts.query}" * bool(parts.query), safe=_AS_WRITTEN)
     answer = _once(parts, target, {}, end_s)
     if answer.status == 401 and login is not None:
         challenge = best_challenge(answer.response.headers.get_all("WWW-Authenticate", []))
         if challenge is not None:
             answer.close()
             login.asked(challenge)
-            answer = _once(parts, target, {"Authorization": login.header("GET", target) or ""}, end_s)
+            said = (login.header("GET", target) or "").encode(*CODING)
+            answer = _once(parts, target, {"Authorization": said}, end_s)
     return answer
 
 
-def _once(parts: SplitResult, target: str, headers: dict[str, str], end_s: float) -> Answer:
+def _once(parts: SplitResult, target: str, headers: dict[str, bytes], end_s: float) -> Answer:
     left_s = end_s - time.monotonic()
     if left_s <= 0:
         raise TimeoutError
@@ -147,11 +157,11 @@ def _once(parts: SplitResult, target: str, headers: dict[str, str], end_s: float
         connection = http.client.HTTPSConnection(host, parts.port, timeout=left_s, context=tls())
     else:
         connection = http.client.HTTPConnection(host, parts.port, timeout=left_s)
-    said = {"User-Agent": "freshframe", "Connection": "close", **headers}
+    said = {"User-Agent": b"freshframe", "Connection": b"close", **headers}
     connection.connect()
     sock = connection.sock
     try:
-        connection.request("GET", target, headers=said)
+        connection.request("GET", target, headers=cast(Any, said))  # bytes may be; they are sent as they are
         body = Body(sock, end_s)
         connection.sock = cast(Any, _Readable(body))
         response = connection.getresponse()
