@@ -33,7 +33,7 @@ _DRAINED_AT_ONCE = 10_000  # one that is faster than we can read must not keep u
 _RECONNECT_MS = 100
 _CONNECT_MS = 3000
 _HANDSHAKE_MS = 3000
-_WAIT_S = 60.0  # the longest single wait
+_WAIT_S = 0.5  # the longest single wait: a signal that comes just before one is noticed after it
 
 
 class Subscriber(Generic[M]):

@@ -132,7 +132,7 @@ BAD_FAULTS = {
     ),
     "ok": ("{at: 1, camera: cam0, fault: ok}", "faults.0.fault: ok is what the end of for brings; allowed:"),
     "an odd network": ("{at: 1, camera: cam0, network: hang}", "faults.0.network: 'hang' is not a command"),
-    "an odd rate": ("{at: 1, camera: cam0, network: rate 5}", "faults.0.network: rate_bps 5: allowed is 8"),
+    "an odd rate": ("{at: 1, camera: cam0, network: rate 5}", "faults.0.network: rate 5 bps: allowed is 8"),
     "a length of no time": ("{at: 1, camera: cam0, fault: hang, for: 0}", "faults.0.for: found 0 (a number)"),
     "a length of what is over": (
         "{at: 1, camera: cam0, fault: drop, for: 1}",

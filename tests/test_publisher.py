@@ -639,5 +639,5 @@ def test_control_c_ends_the_wait(tmp_path: Path) -> None:
         assert waiting.stdout is not None
         assert waiting.stdout.readline() == "waiting\n"
         waiting.send_signal(signal.SIGINT)
-        _, trouble = waiting.communicate(timeout=5)
+        _, trouble = waiting.communicate(timeout=20)
         assert trouble.rstrip().endswith("KeyboardInterrupt")

@@ -334,7 +334,8 @@ def enter():
 ended = threading.Event()
 threading.Thread(target=enter, daemon=True).start()
 try:
-    ended.wait(50)
+    while not ended.wait(0.2):  # a signal just before a wait does not end it
+        pass
 except KeyboardInterrupt:
     ended.wait(1)
     print("interrupted", flush=True)
