@@ -9,13 +9,13 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from streamer.errors import SinkError
+from streamer.opencv import cv2
 
 TIME_BASE = Fraction(1, 90_000)
 KEYFRAME_EVERY = 2 * 90_000  # what a kill costs at most, and how far a player has to seek

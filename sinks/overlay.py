@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from streamer.detections import Detections
+from streamer.opencv import cv2
 
 Colour = tuple[int, int, int]  # BGR
 

@@ -5,11 +5,11 @@ against the last one that was looked at, both halved until they are at most 240 
 takes the noise out of them, and costs a tenth of a millisecond.
 """
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from streamer.frame import Frame, Picture
+from streamer.opencv import cv2
 
 WIDEST = 240
 # Grey levels by which one reduced pixel must differ; more where the picture is noisy.

@@ -24,6 +24,7 @@ PUBLIC = {
     "streamer.event",
     "streamer.frame",
     "streamer.health",
+    "streamer.opencv",
     "streamer.result",
     "streamer.sources",
     "streamer.sources.names",
@@ -124,6 +125,11 @@ def test_streamers_names_are_all_there() -> None:
 
     assert list(streamer.__all__) == sorted(streamer.__all__)
     assert [name for name in streamer.__all__ if not hasattr(streamer, name)] == []
+
+
+def test_opencv_runs_on_one_thread_wherever_it_is_used() -> None:
+    own = [path for package in PACKAGES for path, tree in modules(package) if "cv2" in imported(tree)]
+    assert own == ["streamer/opencv.py"]
 
 
 def test_no_module_is_named_after_nothing_or_after_somebody_elses() -> None:

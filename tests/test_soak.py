@@ -13,6 +13,7 @@ from benchmarks.soak.__main__ import MIB, Course, Sample, told
 from benchmarks.soak.inside import Inside, handed_out
 from benchmarks.soak.slope import floors, theil_sen
 from benchmarks.soak.watched import GoneError, Holding, holding
+from tests.running import ROOT
 
 
 def noise(seed: int, count: int, memory: float) -> list[float]:
@@ -112,6 +113,39 @@ def test_a_leak_within_what_malloc_keeps_is_seen_from_inside(tmp_path: Path) -> 
     assert found[0] is not None
     assert found[1] is not None
     assert 19 * MIB < found[1] - found[0] < 22 * MIB
+
+
+THREADS = """
+import sys, threading
+from pathlib import Path
+import numpy as np
+from benchmarks.soak.inside import Inside, handed_out
+from streamer.quality.small import reduced
+
+inside, path = Inside(sys.argv[1]), Path(sys.argv[1])
+
+def held():
+    inside._next_s = 0.0
+    inside.write(None)
+    return handed_out(path)
+
+def look(count):
+    for _ in range(count):
+        thread = threading.Thread(target=reduced, args=(np.zeros((240, 320), np.uint8),))
+        thread.start()
+        thread.join()
+
+look(100)
+before = held()
+look(400)
+print((held() - before) / 400)
+"""
+
+
+def test_nothing_is_kept_of_a_thread_that_looked_at_a_picture(tmp_path: Path) -> None:
+    line = [sys.executable, "-c", THREADS, str(tmp_path / "inside.txt")]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    assert float(done.stdout) < 100, "bytes for each thread; OpenCV with threads of its own keeps 864"
 
 
 def test_what_a_process_holds_is_seen_from_outside() -> None:

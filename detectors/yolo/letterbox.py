@@ -8,15 +8,12 @@ round differently by a pixel; here it is the one that was used.)
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-GREY = 114
+from streamer.opencv import cv2
 
-# Once for the process: by default OpenCV splits each resize over all cores, whose threads then look
-# for more work in vain. Cameras have threads of their own, and the network wants the other cores.
-cv2.setNumThreads(1)
+GREY = 114
 
 
 @dataclass(frozen=True, slots=True)

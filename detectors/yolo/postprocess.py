@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from streamer.errors import DetectorError
+from streamer.opencv import cv2
 
 IOU = 0.7
 MAX_BOXES = 300

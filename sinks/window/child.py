@@ -12,13 +12,12 @@ import threading
 import time
 from pathlib import Path
 
-import cv2
-
 from sinks.window.board import Board
 from sinks.window.messages import Failed, Open, Quit, Said, Snap, encode
 from sinks.window.pane import Pane
 from sinks.window.process import LENGTH
 from sinks.window.view import Wall
+from streamer.opencv import cv2
 
 FIRST_SIZE = (1280, 762)  # a 720p camera as it is, with its bar and the one at the foot
 # A ring wakes us at once; keys and the window's size wait so long at the most. Of two keys within that time
@@ -35,7 +34,6 @@ def main(descriptor: int, memory: int) -> None:
         _confine()
         parent = socket.socket(fileno=descriptor)
         threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
-        cv2.setNumThreads(1)
         try:
             _show(parent, Board(memory))
         except cv2.error as error:

@@ -1,6 +1,5 @@
 """Hanging pictures up for the window's process to see: in the size in which it shows them."""
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +10,7 @@ from sinks.window.process import Process
 from sinks.window.watched import Watched
 from streamer.errors import Stale, text_of
 from streamer.frame import Frame
+from streamer.opencv import cv2
 
 
 class Hanging:

@@ -1,10 +1,10 @@
 """Text that fits: cut off or broken into lines where it is too long. Sizes in pixels."""
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from sinks.overlay import Colour
+from streamer.opencv import cv2
 
 _REGULAR = 400
 MORE = "…"

@@ -1,8 +1,9 @@
 """The window itself: OpenCV's, in the thread that made it."""
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from streamer.opencv import cv2
 
 TITLE = "Freshframe"
 ESCAPE = 27

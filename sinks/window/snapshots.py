@@ -3,9 +3,10 @@
 from datetime import datetime
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from streamer.opencv import cv2
 
 MOST_OF_ONE_MOMENT = 100
 

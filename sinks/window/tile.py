@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +10,7 @@ from sinks.window import wording
 from sinks.window.layout import fit
 from sinks.window.lettering import cut, lines, width_of, write
 from sinks.window.messages import Tile
+from streamer.opencv import cv2
 
 GREY: Colour = (48, 48, 48)
 FAINT: Colour = (190, 190, 190)

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from streamer.fakecam.faults import Look
+from streamer.opencv import cv2
 
 BLACK, NEUTRAL = 16, 128  # luma and chroma of black, ITU-R BT.601
 

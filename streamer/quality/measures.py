@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from streamer.opencv import cv2
 from streamer.quality.small import HEIGHT, WIDTH
 
 # Blocks of the part that is looked at: the middle two thirds of the height. Above and below stand clocks

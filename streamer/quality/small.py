@@ -1,10 +1,10 @@
 """A picture's brightness: as the decoder left it, and reduced to one small size for all cameras."""
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from streamer.frame import LazyPicture, Picture
+from streamer.opencv import cv2
 
 WIDTH, HEIGHT = 320, 192
 # What converts a picture for this alone takes fewer pixels of it: only reading them costs then.

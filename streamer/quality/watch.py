@@ -1,11 +1,11 @@
 """Looks at a camera's pictures a few times a second and says what is wrong with them."""
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from streamer.contracts import Captured
 from streamer.frame import LazyPicture, Quality
+from streamer.opencv import cv2
 from streamer.quality.frozen import Frozen
 from streamer.quality.holding import Holding
 from streamer.quality.judging import Evidence, judged

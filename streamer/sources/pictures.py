@@ -7,7 +7,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +14,7 @@ from streamer.clock import Clock
 from streamer.contracts import Captured
 from streamer.errors import Cause, SourceError
 from streamer.frame import ArrayPicture
+from streamer.opencv import cv2
 from streamer.sources import limits, listing
 from streamer.sources.address import Address
 from streamer.sources.image_header import picture_size

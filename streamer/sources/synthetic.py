@@ -10,7 +10,6 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +17,7 @@ from streamer.clock import Clock
 from streamer.contracts import Captured
 from streamer.errors import ConfigError
 from streamer.frame import LazyPicture
+from streamer.opencv import cv2
 from streamer.sources.pattern import MIN_SIDE_PX, Pattern
 from streamer.sources.schedule import Schedule
 from streamer.watermark import Mark, layout_of, paint

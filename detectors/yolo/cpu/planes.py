@@ -2,11 +2,11 @@
 
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from detectors.yolo.cpu.buffers import Buffers
+from streamer.opencv import cv2
 
 
 class Planes:

@@ -17,7 +17,6 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-import cv2
 import filelock
 import msgspec
 import numpy as np
@@ -25,6 +24,7 @@ import numpy as np
 from detectors.yolo.engine import Engine
 from streamer import assets
 from streamer.cores import physical_cores
+from streamer.opencv import cv2
 
 _log = logging.getLogger("freshframe")
 

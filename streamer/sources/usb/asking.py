@@ -5,8 +5,7 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
-import cv2
-
+from streamer.opencv import cv2
 from streamer.sources.options import SourceOptions
 from streamer.sources.usb.raw import JPEGS, UNDERSTOOD
 

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from streamer.opencv import cv2
 
 # OpenCV writes its warnings to stderr, into whatever stands there; what they are about is in our errors.
 if "OPENCV_LOG_LEVEL" not in os.environ:

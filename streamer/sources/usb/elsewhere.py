@@ -2,9 +2,8 @@
 
 import sys
 
-import cv2
-
 from streamer.errors import Cause, SourceError
+from streamer.opencv import cv2
 from streamer.sources.address import Address
 from streamer.sources.usb.capture import OPENCV, Capture, OpenCv
 from streamer.sources.usb.system import Known, Place

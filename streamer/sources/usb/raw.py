@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from functools import partial
 
 import av
-import cv2
 import numpy as np
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from streamer.frame import ArrayPicture, LazyPicture, Picture
+from streamer.opencv import cv2
 from streamer.sources import limits
 from streamer.sources.decoded import DecodedPicture, bgr_of, luma_of
 from streamer.sources.usb.jpeg import Jpeg, read_jpeg

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import cv2
-
 from streamer.errors import Cause, SourceError
+from streamer.opencv import cv2
 from streamer.sources.address import Address
 from streamer.sources.usb import driver
 from streamer.sources.usb.cameras import THIS, Camera, Tree, alike, camera_at, cameras, same
