@@ -131,7 +131,7 @@ def test_a_broken_machine(tmp_path: Path) -> None:
     assert [line for line in done.stdout.splitlines() if line in TITLES] == list(TITLES)
     for text in ("libgfortran.so.5", "SystemExit", "SIGABRT", "settings cannot be", "force-reinstall"):
         assert text in done.stdout
-    assert re.search(r"^\d problems, ", done.stdout.splitlines()[-1])
+    assert re.search(r"^\d+ problems, ", done.stdout.splitlines()[-1])
     assert max(map(len, done.stdout.splitlines())) <= 100
     assert not (tmp_path / "cache").exists()
 

@@ -179,9 +179,8 @@ def test_mistakes_are_told_before_anything_is_looked_at(
     assert "--map person: allowed is CLASS=LABEL" in said(mini, "--map", "person")
     assert "nothing of the class 'zzz'; it has " in said(mini, "--map", "zzz=person")
     assert "nothing of the class 'persn' (did you mean person?)" in said(mini, "--classes", "persn")
-    assert "--json /nowhere/out.json: cannot be written: no such file" in said(
-        mini, "--json", "/nowhere/out.json"
-    )
+    nowhere = tmp_path / "nowhere" / "out.json"
+    assert f"--json {nowhere}: cannot be written: no such file" in said(mini, "--json", str(nowhere))
     assert "is no dataset" in said(tmp_path)
 
     tree = json.loads(mini.read_text())
