@@ -10,11 +10,8 @@ from streamer.cli.wording import clipped, counted, left_behind, listed, millisec
 from streamer.stats import CameraStats, SinkStats, Stats
 
 NUMBERS_WIDTH = 44  # columns that the summary's numbers take, with what is between them
-_LOST = {
-    "sink": "lost while it did not work",
-    "stale": "left out for newer ones",
-    "closed": "not written any more at the end",
-}
+_LOST = {"sink": "left out for newer ones", "closed": "not written any more at the end"}
+_LOST_IN_FAILURE = {**_LOST, "sink": "lost while it did not work or was busy"}
 
 
 def summary(stats: Stats, width: int) -> str:
@@ -58,8 +55,9 @@ def _trouble(camera: CameraStats, *, with_drops: bool) -> list[str]:
 
 def _sink(sink: SinkStats) -> str:
     parts = [f"{counted(sink.written, 'result')} written"]
+    lost = _LOST_IN_FAILURE if sink.failures else _LOST
     parts += [
-        f"{count} {_LOST.get(reason, f'dropped ({reason})')}"
+        f"{count} {lost.get(reason, f'dropped ({reason})')}"
         for reason, count in sink.dropped.items()
         if count
     ]
