@@ -116,7 +116,7 @@ def test_the_summary_says_what_was_lost(width: int) -> None:
     for words in (
         "yard: not live for 33.2 s; reconnects: 2 network, 1 silence; at the end: rtsp://***@yard/cam:",
         "dark: 2 hung threads were left behind",
-        "sink jsonl: 96 results written, 404 lost while it did not work or was busy, failed 2 times: out.jsonl",
+        "sink jsonl: 96 results written, 404 lost while it did not work or was busy, failed 2 times: out",
         "sink zmq: 500 results written",
     ):
         assert words in flowing, text
