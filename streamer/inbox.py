@@ -29,13 +29,13 @@ class Inbox:
         self._health: dict[str, Writer[Item]] = {}
         self._frames: dict[str, Writer[Item]] = {}
 
-    def open_lane(self, camera: str, *, depth: int, live: bool) -> None:
-        """Make room for what a camera brings. Each frame of a recording comes with its result alone."""
+    def open_lane(self, camera: str, *, depth: int) -> None:
+        """Make room for what a camera brings. A recording shows no frames: its lane only says the end."""
         if self.wants_results:
             self._results[camera] = self.ring.writer(depth=depth, live=True)
         if self.wants_health:
             self._health[camera] = self.ring.writer(depth=HEALTHS, live=True)
-        if self.wants_frames and live:
+        if self.wants_frames:
             self._frames[camera] = self.ring.writer(depth=1, live=True)
 
     def put(self, delivery: Delivery) -> None:

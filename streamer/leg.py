@@ -108,9 +108,10 @@ class Leg:
                     self._lose(item)
                 else:
                     self._arrears.health_lost += 1
-            self.error = self.error or self.outages.whole
-            if not self.written and self._arrears.lost:
-                self.error = self.error or self.outages.latest
+            if not self.stop_asked:  # what failed before is over where somebody could ask for the end
+                self.error = self.error or self.outages.whole
+                if not self.written and self._arrears.lost:
+                    self.error = self.error or self.outages.latest
             self.abandon()
             self.left = True
             self.opened.set()

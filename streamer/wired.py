@@ -54,4 +54,4 @@ class Wired:
             )
             self.worker_of[name] = worker
             for leg in legs:
-                leg.inbox.open_lane(name, depth=leg.backlog if live else recorded, live=live)
+                leg.inbox.open_lane(name, depth=leg.backlog if live else recorded)

@@ -213,3 +213,54 @@ def test_idle_must_be_a_method() -> None:
 
     with pytest.raises(ConfigError, match="sink Lazy: its idle is True; allowed is a method"):
         Pipeline().sink(Lazy())
+
+
+class FramesAlone(Viewer):
+    """Takes nothing else."""
+
+    takes: Any = Frame
+
+
+def test_one_that_takes_frames_alone_ends_with_the_others() -> None:
+    viewer, keeper = FramesAlone(), Keeper()
+    pipeline = Pipeline(on_status=lambda _: None)
+    pipeline.add(Camera("gate", Stream(fps=200, count=50)), Looker(4))
+    pipeline.sink(viewer)
+    pipeline.sink(keeper)
+    pipeline.run(for_s=2)
+    assert viewer.frames
+    assert viewer.exited.is_set()
+
+
+def test_one_that_takes_frames_alone_has_nothing_to_do_with_a_recording() -> None:
+    viewer, keeper = FramesAlone(), Keeper()
+    pipeline = Pipeline(on_status=lambda _: None)
+    pipeline.add(Camera("film", Stream(live=False, count=50)), Looker(4))
+    pipeline.sink(viewer)
+    pipeline.sink(keeper)
+    pipeline.run(for_s=20)
+    assert len(keeper.got) == 50
+    assert pipeline.error is None
+    assert viewer.exited.is_set()
+
+
+def test_one_that_failed_before_it_asks_for_the_end_has_not_failed_the_run() -> None:
+    class Once(Viewer):
+        tries = 0
+
+        def __enter__(self) -> "Once":
+            self.tries += 1
+            super().__enter__()
+            return self
+
+        def write(self, item: Any) -> None:
+            if self.tries == 1:
+                raise OSError("no screen")
+            raise StopAsked("enough")
+
+    pipeline = Pipeline(on_status=lambda _: None)
+    pipeline.add(Camera("gate", Stream(fps=200)), Looker(4))
+    pipeline.sink(Once())
+    pipeline.run(for_s=10)
+    assert pipeline.stop_asked
+    assert pipeline.error is None

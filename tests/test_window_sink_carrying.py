@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sinks.window.carrying import (
     FARTHEST_NS,
     HORIZON_NS,
+    LATELY_NS,
     SHOWN_NS,
     Motion,
     Seen,
@@ -74,8 +75,8 @@ def test_what_stands_still_stays(boxes: NDArray[np.float64], later_ms: float) ->
         assert now is None
         return
     assert now is not None
-    assert now.observed is not None
-    assert not now.observed.any()
+    assert (now.observed is None) is (round(later_ms * MS) <= LATELY_NS), "marked where it was seen long ago"
+    assert now.observed is None or not now.observed.any()
     assert (now.xyxy == boxes.astype(np.float32)).all()
 
 
@@ -216,11 +217,12 @@ def test_the_very_frame_has_what_was_seen_in_it() -> None:
     own = motion.at(0, 4, 100 * MS)
     assert own is not None
     assert own.observed is None
-    stays = motion.at(0, 5, 150 * MS, moved=False)
-    assert stays is not None
-    assert stays.observed is not None
-    assert not stays.observed.any()
-    assert (stays.xyxy == own.xyxy).all()
+    for later_ms, lately in ((50, True), (150, True), (151, False)):
+        stays = motion.at(0, 5, (100 + later_ms) * MS, moved=False)
+        assert stays is not None
+        assert (stays.observed is None) is lately
+        assert lately or (stays.observed is not None and not stays.observed.any())
+        assert (stays.xyxy == own.xyxy).all()
 
 
 @given(st.integers(0, 3))

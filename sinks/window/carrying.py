@@ -15,6 +15,9 @@ from streamer.detections import Detections
 from streamer.result import Result
 
 HORIZON_NS = 500_000_000  # a box goes on for so long, then it stands
+# Seen so lately, a box counts as seen: at full rate nearly all are carried for a picture or two, and marking
+# those makes boxes flicker and hides the ones that nobody has seen for long.
+LATELY_NS = 150_000_000
 SHOWN_NS = 2_000_000_000  # and after so long it is not shown any more: nobody knows what is there now
 # Results that are compared: nearer, a pixel of jitter is a great speed; farther, it may be something else.
 NEAREST_NS, FARTHEST_NS = 5_000_000, 1_000_000_000
@@ -65,8 +68,8 @@ class Motion:
     def at(self, epoch: int, index: int, scene_ns: int, *, moved: bool = True) -> Detections | None:
         """The boxes for the frame with this place and time; None where the last result says nothing of it.
 
-        Each box that was not seen in that very frame is marked as not observed. Not `moved`: they stay
-        where they were seen.
+        Boxes that were seen longer than LATELY_NS before it are marked as not observed. Not `moved`: they
+        stay where they were seen.
         """
         seen = self.newest
         if seen is None or seen.epoch != epoch or not 0 <= scene_ns - seen.scene_ns <= SHOWN_NS:
@@ -74,7 +77,7 @@ class Motion:
         if seen.index == index:
             return seen.detections
         if not moved:
-            return replace(seen.detections, observed=np.zeros(len(seen.detections), np.bool_))
+            return _marked(seen, scene_ns)
         assert self._speeds is not None
         return carried(seen, self._speeds.velocity, scene_ns)
 
@@ -91,10 +94,14 @@ def carried(seen: Seen, velocity: NDArray[np.float64], to_ns: int) -> Detections
     boxes = np.clip(np.hstack((middle - half, middle + half)), 0, edges)
     inside = ((boxes[:, 2:] - boxes[:, :2]) >= 1).all(axis=1)
     inside |= (velocity == 0).all(axis=1)  # what does not move does not leave either
-    detections = replace(
-        seen.detections, xyxy=boxes.astype(np.float32), observed=np.zeros(len(boxes), np.bool_)
-    )
+    detections = replace(_marked(seen, to_ns), xyxy=boxes.astype(np.float32))
     return detections if inside.all() else detections[inside]
+
+
+def _marked(seen: Seen, at_ns: int) -> Detections:
+    if at_ns - seen.scene_ns <= LATELY_NS:
+        return seen.detections
+    return replace(seen.detections, observed=np.zeros(len(seen.detections), np.bool_))
 
 
 def speeds(before: Seen | None, known: Speeds | None, after: Seen) -> Speeds:
