@@ -154,3 +154,14 @@ def test_the_example_in_the_documentation(capsys: pytest.CaptureFixture[str]) ->
     example = example.replace("seconds=1", "seconds=0.3")
     exec(compile(example, "doctor.md", "exec"), {})
     assert re.fullmatch(r"True None \(320, 240\) (29|30|31) fps\n", capsys.readouterr().out)
+
+
+def test_a_password_comes_from_the_environment_as_for_detect() -> None:
+    address = "rtsp://${GATE_USER}:${GATE_PASSWORD}@127.0.0.1:9/x"
+    done = freshframe("doctor", address, "--for", "1", env={"GATE_USER": "me", "GATE_PASSWORD": "hunter22"})
+    assert done.returncode == 1
+    assert "refused" in done.stdout
+    assert "hunter22" not in done.stdout + done.stderr
+    done = freshframe("doctor", address, env={"GATE_USER": "me"})
+    assert done.returncode == 2
+    assert "GATE_PASSWORD is not set" in done.stderr

@@ -177,3 +177,11 @@ def test_its_process_ends_with_us(tmp_path: Path) -> None:
     _, status = os.waitpid(pid, 0)  # the test's own time limit ends a wait that does not
     os.close(answer_read)
     assert os.waitstatus_to_exitcode(status) == 1
+
+
+def test_a_distribution_with_a_hyphen_is_imported_with_an_underscore() -> None:
+    assert [libraries._module(name) for name in ("faster-coco-eval", "opencv-python", "numpy")] == [
+        "faster_coco_eval",
+        "cv2",
+        "numpy",
+    ]

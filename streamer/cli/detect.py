@@ -3,10 +3,9 @@
 import argparse
 
 from streamer.cli.assemble import assemble
-from streamer.cli.flags import add_network_flags, model_from_flags, sinks_from_flags
+from streamer.cli.flags import add_network_flags, filled_in, model_from_flags, sinks_from_flags
 from streamer.cli.plan import CameraPlan
 from streamer.cli.session import positive_seconds, run
-from streamer.config.environment import fill_in
 from streamer.errors import ConfigError
 from streamer.sources.address import parse_address
 from streamer.sources.names import unique_names
@@ -80,7 +79,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def _run(args: argparse.Namespace) -> int:
     for_s = None if args.for_s is None else positive_seconds(args.for_s)
-    addresses = [parse_address(text) for text in _filled_in(args.source)]
+    addresses = [parse_address(text) for text in filled_in(args.source)]
     names = unique_names(addresses, args.name)
     live_ones = [address.redacted for address in addresses if address.live]
     if args.every_frame and live_ones:
@@ -104,11 +103,3 @@ def _time(flag: str, text: str | None) -> float | None:
         return None if text is None else read_time(text)
     except ValueError as error:
         raise ConfigError(f"{flag}: {error}") from error
-
-
-def _filled_in(sources: list[str]) -> list[str]:
-    """`${NAME}` from the environment, as in a configuration: so a password stays out of the process list."""
-    filled = fill_in(sources)
-    if filled.problems:
-        raise ConfigError("; ".join(f"SOURCE: {problem.text}" for problem in filled.problems))
-    return list(filled.tree)

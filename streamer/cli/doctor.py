@@ -55,10 +55,19 @@ def _run(args: argparse.Namespace) -> int:
     # What is said there is in the report.
     logging.getLogger("freshframe").addHandler(logging.NullHandler())
     if args.source is not None:
-        return _look_at(parse_address(args.source), for_s)
+        return _look_at(parse_address(_filled_in(args.source)), for_s)
     if args.for_s is not None:
         raise ConfigError("--for is how long SOURCE is watched, and there is no SOURCE")
     return _look_round()
+
+
+def _filled_in(source: str) -> str:
+    if "${" not in source:
+        return source
+    from streamer.cli.flags import filled_in  # noqa: PLC0415 - loads what may be broken here
+
+    (filled,) = filled_in([source])
+    return filled
 
 
 def _seconds(text: str) -> float:

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from streamer.config.environment import fill_in
 from streamer.config.model import ModelConfig
 from streamer.config.problems import problems_in
 from streamer.config.schema import Config
@@ -90,3 +91,11 @@ def _checked(tree: dict[str, Any], sink_flags: list[str]) -> Config:
                     flag = " ".join(sink_flags)
             lines.append(f"{flag}: {problem.text}")
         raise ConfigError("; ".join(lines)) from error
+
+
+def filled_in(sources: list[str]) -> list[str]:
+    """`${NAME}` from the environment, as in a configuration: so a password stays out of the process list."""
+    filled = fill_in(sources)
+    if filled.problems:
+        raise ConfigError("; ".join(f"SOURCE: {problem.text}" for problem in filled.problems))
+    return list(filled.tree)

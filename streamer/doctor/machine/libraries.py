@@ -13,7 +13,7 @@ from streamer.doctor.machine.installed import Requirement, older, requirements, 
 
 LOAD_S = 90.0  # for all of them, from a cold disk
 
-# Of distributions whose module has another name.
+# Of distributions whose module has quite another name.
 MODULES = {"opencv-python": "cv2", "pyyaml": "yaml", "pyzmq": "zmq"}
 # Where nothing is installed as a distribution: what a checkout cannot do without.
 NEEDED = (
@@ -60,6 +60,10 @@ class Loaded:
         return module in self.said and "error" not in self.said[module]
 
 
+def _module(distribution: str) -> str:
+    return MODULES.get(distribution, distribution.replace("-", "_"))
+
+
 def load(modules: Sequence[str], timeout_s: float = LOAD_S) -> Loaded:
     """Load them in a process of their own; one that ends that is named, and the others go on in another."""
     said: dict[str, Mapping[str, Any]] = {}
@@ -93,7 +97,7 @@ def wanted() -> tuple[Requirement, ...]:
 
 def modules() -> list[str]:
     """What is to be loaded, in an order that names the culprit: who leans on others comes later."""
-    names = [MODULES.get(one.name, one.name) for one in wanted() if not _bad(one.name)]
+    names = [_module(one.name) for one in wanted() if not _bad(one.name)]
     more = [name for name in ("torchvision", "openvino") if version_of(name)]
     return sorted({*names, *more}, key=lambda name: (name in ("torchvision", "ultralytics"), name))
 
@@ -120,7 +124,7 @@ def section(loaded: Loaded) -> Section:
 
 
 def _judged(one: Requirement, loaded: Loaded) -> Finding | None:
-    version, module = version_of(one.name), MODULES.get(one.name, one.name)
+    version, module = version_of(one.name), _module(one.name)
     bound = f"{one.name}>={one.at_least}" if one.at_least else one.name
     if _bad(one.name):
         advice = f"{pip()} install --upgrade '{bound}', change what this machine's passwords open"
