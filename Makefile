@@ -15,9 +15,9 @@ setup: .venv/.installed
 demo: setup
 	@$(BIN)/freshframe demo
 
-# The slow ones are `make soak`'s.
+# The slow ones are `make soak`'s. Two runs side by side: half of the time is waiting.
 test: setup
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m tests.side_by_side -m 'not slow'
 
 check: setup
 	$(BIN)/ruff format --check .

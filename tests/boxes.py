@@ -6,13 +6,25 @@ They are written as a stranger would write them: plain classes that inherit noth
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from streamer import ArrayPicture, Captured, Clock, Detections, ModelInfo, MonotonicClock, Result, View
+from streamer import (
+    ArrayPicture,
+    Captured,
+    Clock,
+    Detections,
+    Exhausted,
+    ModelInfo,
+    MonotonicClock,
+    Result,
+    Ring,
+    View,
+)
 
 PERIOD_NS = 40_000_000
+Item = TypeVar("Item")
 
 
 def picture(size: tuple[int, int] = (16, 12), value: int = 0) -> ArrayPicture:
@@ -214,6 +226,18 @@ class Keeper:
     def of(self, camera: str) -> list[Result]:
         """One camera's results."""
         return [result for result in self.got if result.frame.camera == camera]
+
+
+def rest_of(ring: Ring[Item]) -> list[Item]:
+    """All that can still be taken of a ring that nobody writes to any more."""
+    got: list[Item] = []
+    while True:
+        try:
+            taken = ring.take()
+        except Exhausted:
+            return got
+        assert taken is not None
+        got.append(taken.item)
 
 
 def until(condition: Callable[[], bool], timeout_s: float = 10.0, step_s: float = 0.002) -> None:

@@ -33,6 +33,12 @@ def yolo26n() -> Path:
     return fetch(find("yolo26n"))
 
 
+@pytest.fixture
+def hardly_tuned(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How a network runs best is found out in seconds; test_tuning.py sees to that."""
+    monkeypatch.setattr("detectors.yolo.cpu.tuning.BUDGET_S", 0.2)
+
+
 @pytest.fixture(scope="session")
 def bikes() -> Path:
     """The demo's clip: ten seconds, 640×272, with B-frames."""

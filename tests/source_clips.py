@@ -1,5 +1,6 @@
 """Clips made on the spot, and what a source makes of an address."""
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import av
 import numpy as np
 from av.video.stream import VideoStream
 
-from streamer.contracts import Captured
+from streamer.clock import ManualClock
+from streamer.contracts import Captured, Source
 from streamer.errors import SourceError
 from streamer.sources import open_source, parse_address
 
@@ -43,6 +45,23 @@ def make_sized(
 def read(text: str | Path) -> list[Captured]:
     with open_source(parse_address(str(text))) as source:
         return list(source)
+
+
+def in_real_time(source: Source, clock: ManualClock) -> list[Captured]:
+    """All that comes of a paced source, and none of it before its time."""
+    captured: list[Captured] = []
+
+    def play() -> None:
+        with source:
+            captured.extend(source)
+
+    player = threading.Thread(target=play, daemon=True)
+    player.start()
+    while player.is_alive():
+        if clock.wait_for_sleepers(1, 0.01):
+            assert captured[-1].captured_ns <= clock.now_ns()
+            clock.advance(0.001)
+    return captured
 
 
 def failure(text: str | Path) -> tuple[SourceError, int]:

@@ -175,3 +175,25 @@ class Watched:
         places = [(frame.epoch, frame.index) for frame in handed_on]
         assert places == sorted(set(places))
         assert len({frame.index for frame in handed_on}) == len(handed_on)
+
+
+class Eyes:
+    """Sees what the test says."""
+
+    def __init__(self) -> None:
+        self.sees = Quality.FINE
+        self.connections = 0
+        self.looks = 0
+        self.broken = False
+        self.busy: Callable[[], None] = lambda: None
+
+    def connected(self) -> None:
+        self.connections += 1
+
+    def look(self, captured: Captured, scene_ns: int) -> Quality:
+        assert scene_ns == captured.captured_ns
+        self.looks += 1
+        self.busy()
+        if self.broken:
+            raise ValueError("blind")
+        return self.sees

@@ -1,89 +1,20 @@
-"""Cameras that say nothing and readers that hang: what the loop notices, gives up and replaces."""
+"""Readers that hang: what the loop gives up and replaces, and whatever else strangers do."""
 
-import itertools
 import logging
 import random
 import threading
 import time
-from collections.abc import Callable
 
 import pytest
 from boxes import Stuck, picture, until
-from taps import Line, RenewableTap, Tap, Watched
+from taps import Eyes, Line, RenewableTap, Tap, Watched
 
 from streamer import Camera, Captured, Cause, Frame, Quality, Ring, SourceError, State
 from streamer.camera import strangers
 from streamer.camera.camera import MOST_HUNG
-from streamer.camera.pictures import HOLD_NS, MOST_FAILURES, Pictures
 from streamer.errors import MOST_TEXT
 
 pytestmark = pytest.mark.timeout(60)
-
-
-class Eyes:
-    """Sees what the test says."""
-
-    def __init__(self) -> None:
-        self.sees = Quality.FINE
-        self.connections = 0
-        self.looks = 0
-        self.broken = False
-        self.busy: Callable[[], None] = lambda: None
-
-    def connected(self) -> None:
-        self.connections += 1
-
-    def look(self, captured: Captured, scene_ns: int) -> Quality:
-        assert scene_ns == captured.captured_ns
-        self.looks += 1
-        self.busy()
-        if self.broken:
-            raise ValueError("blind")
-        return self.sees
-
-
-@pytest.mark.parametrize(("fps", "limit_s"), [(25, 0.47), (10, 0.47), (5, 0.6), (1, 3.0)])
-def test_silence_is_noticed_at_its_limit_and_over_with_the_next_picture(fps: float, limit_s: float) -> None:
-    with Watched() as gate:
-        gate.film(20 / fps, fps)
-        gate.clock.pass_s(limit_s - 0.01)
-        assert gate.states == [State.LIVE]
-        gate.clock.pass_s(0.02)
-        assert gate.stands(State.SILENT)
-        assert gate.camera.status.cause is Cause.SILENCE
-        assert gate.camera.status.why == f"nothing came for over {limit_s:.1f} s"
-        gate.clock.pass_s(4)
-        gate.show()
-        assert gate.states == [State.LIVE, State.SILENT, State.LIVE]
-        assert gate.camera.status.why == ""
-        assert gate.camera.given_up == 0
-        gate.film(1)
-        assert gate.stands(State.LIVE)
-
-
-def test_silence_is_noticed_again_right_after_it_was_over() -> None:
-    with Watched() as gate:
-        gate.film(2)
-        for _ in range(5):
-            gate.clock.pass_s(0.6)
-            assert gate.stands(State.SILENT)
-            gate.film(0.4)
-            assert gate.stands(State.LIVE)
-
-
-def test_before_the_first_picture_nobody_is_silent() -> None:
-    with Watched() as gate:
-        gate.clock.pass_s(35)
-        assert set(gate.states) == {State.CONNECTING}
-
-
-def test_segments_may_be_silent_for_longer() -> None:
-    with Watched() as gate:
-        gate.film(2, segmented=True)
-        gate.clock.pass_s(19.9)
-        assert gate.stands(State.LIVE)
-        gate.clock.pass_s(0.2)
-        assert gate.stands(State.SILENT)
 
 
 class Slow:
@@ -237,16 +168,6 @@ def test_what_a_reader_has_in_hand_when_all_is_over_counts_no_more() -> None:
         until(lambda: gate.site.line.closed)
         assert gate.camera.captured == 25
     gate.check(gate.frames())
-
-
-def test_a_loop_that_was_starved_does_not_cry_wolf() -> None:
-    with Watched() as gate:
-        gate.film(2)
-        for starved_s in (0.7, 3, 60):
-            gate.clock.advance(starved_s)  # at one go: nobody ran meanwhile
-            gate.clock.settle()
-            gate.film(1)
-        assert gate.states == [State.LIVE]
 
 
 def test_a_hung_thread_is_given_up_and_replaced(caplog: pytest.LogCaptureFixture) -> None:
@@ -431,124 +352,6 @@ def test_stop_does_not_wait_for_those_that_hang(hung: int) -> None:
         until(lambda: all(line.closed for line in gate.site.lines))
         assert len(gate.changes) == said
     gate.check(frames + gate.frames())
-
-
-def test_it_is_told_every_five_seconds_and_looked_at_seldom() -> None:
-    with Watched() as gate:
-        gate.film(2)
-        waits = 0
-        wait = gate.clock.wait
-
-        def counted(condition: threading.Condition, timeout_s: float | None) -> None:
-            nonlocal waits
-            waits += 1
-            wait(condition, timeout_s)
-
-        gate.clock.wait = counted  # type: ignore[method-assign]  # counted on the way
-        began_ns = gate.clock.now_ns()
-        gate.film(20, 10)
-        assert waits <= 5 * 20
-        heartbeats = [told_ns for told_ns in gate.told_ns if told_ns > began_ns]
-        assert 4 <= len(heartbeats) <= 5
-    gaps = [after - before for before, after in itertools.pairwise(gate.told_ns)]
-    assert max(gaps) <= 5 * 10**9
-
-
-def test_damage_begins_with_its_first_picture_and_ends_two_seconds_after_the_last() -> None:
-    with Watched() as gate:
-        gate.film(1)
-        for _ in range(3):
-            gate.film(0.4)
-            gate.film(0.2, damaged=True)
-        assert gate.camera.quality is Quality.DAMAGED
-        last_ns = gate.clock.now_ns()
-        gate.film(3)
-    assert [quality for _, quality in gate.qualities] == [Quality.FINE, Quality.DAMAGED, Quality.FINE]
-    assert gate.qualities[-1][0] == last_ns + 2 * 10**9
-    frames = gate.frames()
-    assert [frame.quality for frame in frames].count(Quality.DAMAGED) == 3 * 5
-
-
-def test_what_is_seen_is_in_the_frames_and_holds_as_long_as_it_is_seen() -> None:
-    eyes = Eyes()
-    with Watched(pictures=eyes) as gate:
-        gate.film(0.4)
-        eyes.sees = Quality.DARK | Quality.FROZEN
-        gate.film(0.4)
-        gate.clock.pass_s(2)
-        assert gate.shows(Quality.DARK | Quality.FROZEN)
-        gate.film(0.2, damaged=True)
-        eyes.sees = Quality.DARK
-        gate.film(0.2)
-        assert gate.shows(Quality.DARK | Quality.DAMAGED)
-        gate.film(2)
-        assert gate.shows(Quality.DARK)
-        eyes.sees = Quality.FINE
-        gate.film(0.2)
-        assert gate.shows(Quality.FINE)
-        assert eyes.looks == gate.camera.captured
-        assert eyes.connections == 1
-    words = [frame.quality.words for frame in gate.frames()]
-    assert words == (
-        [[]] * 10
-        + [["frozen", "dark"]] * 10
-        + [["damaged", "frozen", "dark"]] * 5
-        + [["dark"]] * 55
-        + [[]] * 5
-    )
-
-
-def test_damage_that_comes_again_while_the_loop_says_that_it_is_over_is_said() -> None:
-    """The reader took its time before it looked at the picture, and reports after the loop has looked."""
-    pictures, fine = Pictures("gate", None), Quality.FINE
-    assert pictures.came(fine, True, False, 0)
-    assert pictures.holds(1) is Quality.DAMAGED
-    assert pictures.holds(HOLD_NS) is fine
-    assert pictures.came(fine, True, False, HOLD_NS - 10_000_000)
-    assert pictures.holds(HOLD_NS + 1) is Quality.DAMAGED
-    assert not pictures.came(fine, True, False, HOLD_NS + 2)
-
-
-def test_damage_once_in_two_seconds_does_not_flutter() -> None:
-    with Watched() as gate:
-        for _ in range(6):
-            gate.film(0.04, damaged=True)
-            gate.film(1.8)
-        assert [quality for _, quality in gate.qualities] == [Quality.FINE, Quality.DAMAGED]
-
-
-@pytest.mark.parametrize("odd", [1, 6])
-def test_an_odd_picture_ends_nothing_that_held(odd: int, caplog: pytest.LogCaptureFixture) -> None:
-    eyes = Eyes()
-    eyes.sees = Quality.DARK
-    with Watched(pictures=eyes) as gate:
-        for _ in range(2):
-            gate.film(0.4)
-            eyes.broken = True
-            gate.film(odd / 25)
-            eyes.broken = False
-        gate.film(0.4)
-        assert [quality for _, quality in gate.qualities] == [Quality.FINE, Quality.DARK]
-        eyes.sees = Quality.FINE
-        gate.film(0.4)
-        assert gate.shows(Quality.FINE), "and it is looked after as before"
-    assert sum("could not be looked after" in record.message for record in caplog.records) == 1
-
-
-def test_eyes_that_fail_for_long_are_done_without(caplog: pytest.LogCaptureFixture) -> None:
-    eyes = Eyes()
-    eyes.sees = Quality.DARK
-    with Watched(pictures=eyes) as gate:
-        gate.film(0.4)
-        eyes.broken = True
-        gate.film(5)
-        assert gate.stands(State.LIVE)
-        assert gate.shows(Quality.DARK), "nobody has seen that it is over"
-        assert gate.camera.captured == 135
-    said = [record.message for record in caplog.records if "looked after" in record.message]
-    assert len(said) == 2
-    assert "nobody does any more" in said[1]
-    assert eyes.looks == 10 + MOST_FAILURES
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -23,9 +23,9 @@ from streamer.sources import SourceOptions, open_source, parse_address, rtsp
 from streamer.sources.network import NetworkSource
 from tests.boxes import until
 from tests.doctor_films import NO_B_FRAMES, coded, finding, look, sending
+from tests.gst_running import gst_camera
 from tests.scripted_camera import SDP, Asked, Scripted, interleaved, reply, usual
 from tests.source_clips import SIZE, make_clip
-from tests.test_live import gst_camera
 
 pytestmark = pytest.mark.timeout(40)
 
@@ -204,7 +204,7 @@ def test_data_that_is_never_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("status", "cause", "advice"),
     [
-        ("401 Unauthorized", Cause.AUTH, "password"),
+        ("401 Unauthorized", Cause.AUTH, "USER:${PASSWORD}@"),
         ("404 Not Found", Cause.NOT_FOUND, "path"),
         ("500 Oh", Cause.NETWORK, "camera on"),
     ],

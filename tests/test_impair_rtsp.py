@@ -12,12 +12,13 @@ from streamer.errors import FreshframeError
 from streamer.fakecam import FakeCam
 from streamer.impair import Impaired, Impairment
 from streamer.impair.commands import COMMANDS
-from streamer.sources import SourceOptions, demuxing, open_source, parse_address
+from streamer.rtsp import doubt
+from streamer.sources import SourceOptions, open_source, parse_address
 from tests import fakecam_clips
 from tests.conftest import missing
+from tests.gst_running import gst_camera
 from tests.rtsp_client import Client
 from tests.running import ROOT, freshframe
-from tests.test_live import gst_camera
 
 pytestmark = pytest.mark.timeout(30)
 clip, heavy_clip, camera = fakecam_clips.clip, fakecam_clips.heavy_clip, fakecam_clips.camera
@@ -126,7 +127,7 @@ def test_the_commands_in_the_docs_are_those_that_there_are() -> None:
 @pytest.mark.debian
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
 def test_a_camera_that_nobody_here_wrote(transport: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demuxing, "READ_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(doubt, "GIVE_UP_NS", 500_000_000)
     with gst_camera("h264") as url, Impaired(url, Impairment(delay_s=0.02)) as proxy:
         with open_source(parse_address(proxy.url(url)), SourceOptions(transport=transport)) as source:
             captured = [one for one, _ in zip(source, range(5), strict=False)]

@@ -40,17 +40,18 @@ def test_a_crash_is_an_error_of_this_camera_and_entering_again_goes_on() -> None
         assert next(iter(source)).captured_ns > captured.captured_ns
 
 
+@pytest.mark.parametrize("times", [8, pytest.param(50, marks=pytest.mark.slow)])
 def test_killed_at_random_instants_it_leaks_nothing_and_shows_nothing_torn(
-    monkeypatch: pytest.MonkeyPatch,
+    times: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deaths, "FIRST_S", 0.0)
-    luck = random.Random(7)
+    luck = random.Random(times)
     seen: list[int] = []
     source = isolated()
     with source:
         next(iter(source))
     before = held()
-    for _ in range(20):
+    for _ in range(times):
         with source:
             pid = source.pid
             assert pid is not None

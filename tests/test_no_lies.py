@@ -3,7 +3,6 @@
 import socket
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -60,22 +59,30 @@ def free_port() -> int:
         return port
 
 
-@pytest.fixture
-def told(cam: FakeCam, tmp_path: Path) -> Iterator[Told]:
+@pytest.fixture(scope="module")
+def listening(cam: FakeCam, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Told]:
+    """To one run, which serves all tests."""
     endpoint = f"tcp://127.0.0.1:{free_port()}"
-    (tmp_path / "run.yaml").write_text(
+    config = tmp_path_factory.mktemp("run") / "run.yaml"
+    config.write_text(
         'model: {use: "tests.mine:Bright"}\n'
         f'cameras: {{gate: {{source: "{cam.urls[0]}"}}}}\n'
         f'sinks: [{{use: zmq, endpoint: "{endpoint}"}}]\n'
     )
-    cam.fault(0, "ok")
     with (
-        started("run", tmp_path / "run.yaml", env={"PYTHONPATH": str(ROOT)}),
+        started("run", config, env={"PYTHONPATH": str(ROOT)}),
         Subscriber(endpoint, health=True) as subscriber,
     ):
         told = Told(subscriber)
-        told.until(lambda: told.now("live", []) and len(told.quality) >= 12)  # its rate is known
+        told.until(lambda: len(told.quality) >= 12 and told.quality[-1] == [])  # its rate is known
         yield told
+
+
+@pytest.fixture
+def told(cam: FakeCam, listening: Told) -> Iterator[Told]:
+    listening.until(lambda: not listening.health or listening.now("live", []))
+    del listening.health[:-1], listening.quality[:-1]
+    yield listening
     cam.fault(0, "ok")
 
 

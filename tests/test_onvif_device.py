@@ -1,10 +1,8 @@
 """Asking an ONVIF camera: the login, the services, the profiles; and cameras that mean no good."""
 
 import base64
-import shutil
 import socket
 import ssl
-import subprocess
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -16,7 +14,7 @@ from streamer.errors import Cause, SourceError
 from streamer.onvif import Device, Login, Profile, device_url, profiles
 from streamer.onvif.login import username_token
 from streamer.onvif.markup import LARGEST_BYTES
-from tests.conftest import missing
+from tests.certificates import make_certificate
 from tests.onvif_camera import LOOPBACK, TDS, TR2, TRT, OnvifCamera, Stream, envelope, fault, http, response
 
 pytestmark = pytest.mark.timeout(30)
@@ -201,35 +199,24 @@ class TestProfiles:
         assert len(made) == 60
 
 
-def drip(sock: socket.socket) -> None:
-    """A byte now and then, for ever."""
-    try:
-        sock.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-        while True:
-            sock.sendall(b"x")
-            sock.settimeout(0.1)
-            try:
-                if not sock.recv(1):
-                    return
-            except TimeoutError:
-                continue
-    except OSError:
-        return
+def drips(head: bytes, drop: bytes) -> Callable[[socket.socket], None]:
+    """Sends a head, and then a drop now and then, for ever."""
 
-
-def drip_head(sock: socket.socket) -> None:
-    try:
-        sock.sendall(b"HTTP/1.1 200 OK\r\n")
-        for i in range(1000):
-            sock.sendall(f"X-{i}: y\r\n".encode())
+    def send(sock: socket.socket) -> None:
+        try:
+            sock.sendall(head)
             sock.settimeout(0.1)
-            try:
-                if not sock.recv(1):
-                    return
-            except TimeoutError:
-                continue
-    except OSError:
-        return
+            while True:
+                sock.sendall(drop)
+                try:
+                    if not sock.recv(1):
+                        return
+                except TimeoutError:
+                    continue
+        except OSError:
+            return
+
+    return send
 
 
 def flood(head: bytes) -> Callable[[socket.socket], None]:
@@ -248,7 +235,14 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 class TestHostile:
-    @pytest.mark.parametrize("slow", [drip, drip_head])
+    @pytest.mark.parametrize(
+        "slow",
+        [
+            drips(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", b"x"),
+            drips(b"HTTP/1.1 200 OK\r\n", b"X-1: y\r\n"),
+        ],
+        ids=["body", "head"],
+    )
     def test_a_slow_answer_takes_no_longer_than_allowed(self, slow: Callable[[socket.socket], None]) -> None:
         with OnvifCamera(BOTH, instead={"GetProfiles": slow}) as camera:
             begun = time.monotonic()
@@ -330,16 +324,8 @@ def test_nobody_there() -> None:
 
 
 def test_over_tls_with_a_certificate_of_its_own(tmp_path: Path) -> None:
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        missing("openssl makes the certificate, and is not there")
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    command = (
-        f"{openssl} req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=camera"
-    )
-    subprocess.run([*command.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(make_certificate(tmp_path))
     with OnvifCamera(BOTH, secure=context) as camera:
         device = Device(camera.url, RIGHT)
         device.set_clock()

@@ -10,82 +10,27 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+import rtsp_reading
 from certificates import make_certificate
+from rtsp_reading import error_of, same, sends, source
 from scripted_camera import SDP, Asked, Scripted, interleaved, reply, rtp, usual
 from source_clips import make_clip
 from test_rtsp_units import fragments
 
-from streamer.contracts import Captured
 from streamer.errors import Cause, SourceError
-from streamer.fakecam.clip import START_CODE, Clip, Coded, assemble
-from streamer.rtsp import dial as dialling
-from streamer.rtsp import doubt
-from streamer.rtsp.connection import Connection
-from streamer.rtsp.dial import PATIENT_NS, QUICK_NS, Dial
-from streamer.rtsp.place import Place, look_up, parse_place
-from streamer.rtsp.waiting import Waiting
-from streamer.sources import SourceOptions, open_source, parse_address, rtsp
+from streamer.fakecam.clip import START_CODE, Clip
+from streamer.sources import SourceOptions, open_source, parse_address
 from streamer.sources.network import NetworkSource
-from streamer.sources.rtsp import RtspSource
+from streamer.sources.untold import Untold
 
 pytestmark = pytest.mark.timeout(30)
 
-
-def source(url: str, transport: str = "tcp") -> RtspSource:
-    made = open_source(parse_address(url), SourceOptions(transport=transport))
-    assert isinstance(made, RtspSource)
-    return made
-
-
-def clip_of(path: Path) -> Clip:
-    with av.open(str(path)) as container:
-        coded = [
-            Coded(Fraction(number, 30), packet.is_keyframe, bytes(packet))
-            for number, packet in enumerate(container.demux(video=0))
-            if packet.size
-        ]
-    return assemble("clip", Fraction(1, 30), coded)
-
-
-@pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    options = {"bf": "0", "g": "10", "tune": "zerolatency", "sc_threshold": "0"}
-    return make_clip(tmp_path_factory.mktemp("clip") / "a.h264", 30, **options)
-
-
-@pytest.fixture(scope="module")
-def clip(path: Path) -> Clip:
-    return clip_of(path)
-
-
-@pytest.fixture(scope="module")
-def shown(path: Path) -> list[np.ndarray]:
-    """What FFmpeg makes of the clip by itself."""
-    with av.open(str(path)) as container:
-        return [frame.to_ndarray(format="bgr24", threads=1) for frame in container.decode(video=0)]
-
-
-def sends(packets: list[bytes]) -> Callable[[socket.socket], None]:
-    return lambda sock: sock.sendall(b"".join(map(interleaved, packets)))
-
-
-def error_of(one: RtspSource) -> SourceError:
-    with pytest.raises(SourceError) as caught, one:
-        list(one)
-    return caught.value
-
-
-def same(captured: list[Captured], shown: list[np.ndarray]) -> bool:
-    return len(captured) == len(shown) and all(
-        np.array_equal(one.picture.bgr(), other) for one, other in zip(captured, shown, strict=True)
-    )
+clip, path, shown = rtsp_reading.clip, rtsp_reading.path, rtsp_reading.shown
 
 
 def test_pictures_are_ffmpegs_to_the_last_bit(clip: Clip, shown: list[np.ndarray]) -> None:
@@ -197,6 +142,19 @@ def test_basic(clip: Clip) -> None:
         one = source(camera.url.replace("//", "//u:pw@"))
         with one:
             assert len(list(one)) == 2
+
+
+@pytest.mark.parametrize("asks", ['Basic realm="x"', 'Negotiate, Basic realm="x"', "Negotiate"])
+def test_the_password_itself_is_kept_back(asks: str) -> None:
+    def answers(asked: Asked) -> bytes:
+        return reply(asked, "401 Unauthorized", WWW_Authenticate=asks)
+
+    with Scripted(answers) as camera:
+        address = parse_address(camera.url.replace("//", "//u:pw@"))
+        error = error_of(open_source(address, SourceOptions(digest_only=True)))
+        assert isinstance(error, Untold)
+        assert "by --source, with USER:${PASSWORD}@ in its address" in str(error)
+        assert not any("authorization" in asked.headers for asked in camera.asked)
 
 
 def test_redirects(clip: Clip) -> None:
@@ -313,65 +271,6 @@ def test_another_sender_goes_on(clip: Clip) -> None:
     assert not any(one.damaged for one in captured)
 
 
-def over_udp(
-    clip: Clip, mixed: list[bytes]
-) -> tuple[Callable[[Asked], bytes], Callable[[socket.socket], None]]:
-    """Answers and packets of a camera that sends these datagrams, and a stranger who sends others."""
-    ports: list[int] = []
-    sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    sender.bind(("127.0.0.1", 0))
-    stranger = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    stranger.bind(("127.0.0.2", 0))
-
-    def answers(asked: Asked) -> bytes:
-        if asked.method != "SETUP":
-            return usual(asked)
-        match = re.search(r"client_port=(\d+)-(\d+)", asked.headers["transport"])
-        assert match is not None
-        ports[:] = [int(match[1]), int(match[2])]
-        server = sender.getsockname()[1]
-        agreed = f"{asked.headers['transport']};server_port={server}-{server + 1}"
-        return reply(asked, Session="abc", Transport=agreed)
-
-    def plays(sock: socket.socket) -> None:
-        with sender, stranger:
-            sender.settimeout(5)
-            assert sender.recv(100)[0] == 0x80  # a way through firewalls was opened
-            for number, packet in enumerate(mixed):
-                stranger.sendto(rtp(clip.units[:1], number, ssrc=99)[0], ("127.0.0.1", ports[0]))
-                sender.sendto(packet, ("127.0.0.1", ports[0]))
-            bye = struct.pack("!BBHI", 0x81, 203, 1, 7)
-            time.sleep(0.05)  # what is missing is waited for 30 ms, and the goodbye must not overtake that
-            sender.sendto(bye, ("127.0.0.1", ports[1]))
-            sock.settimeout(5)
-            sock.recv(1000)
-
-    return answers, plays
-
-
-def test_datagrams_out_of_order_twice_and_from_strangers(clip: Clip, shown: list[np.ndarray]) -> None:
-    packets = rtp(clip.units[:20], 65_500)
-    mixed = packets[:]
-    for at in range(3, len(mixed) - 1, 5):
-        mixed[at], mixed[at + 1] = mixed[at + 1], mixed[at]
-    mixed[8:8] = [mixed[2], mixed[7]]
-    with Scripted(*over_udp(clip, mixed), stays=True) as camera, source(camera.url, "udp") as one:
-        captured = list(one)
-    assert same(captured, shown[:20])
-    assert not any(one.damaged for one in captured)
-
-
-def test_a_lost_datagram_is_not_waited_for_long(clip: Clip) -> None:
-    packets = rtp(clip.units[:10])
-    stamps = [struct.unpack_from("!I", packet, 4)[0] for packet in packets]
-    del packets[stamps.index(clip.units[6].ticks)]
-    with Scripted(*over_udp(clip, packets), stays=True) as camera, source(camera.url, "udp") as one:
-        captured = list(one)
-    numbers = {round((one.pts_ns or 0) * 30 / 1e9): one.damaged for one in captured}
-    assert [number for number, damaged in numbers.items() if not damaged] == list(range(6))
-    assert {7, 8, 9} <= set(numbers)
-
-
 def test_what_is_not_ours_is_left_to_ffmpeg_and_that_is_said_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -433,176 +332,6 @@ def test_a_renewed_source_is_another_one(clip: Clip) -> None:
     web = open_source(parse_address("http://127.0.0.1/x"))
     assert isinstance(web, NetworkSource)
     assert web.renew() is not web
-
-
-def dialled(camera: Scripted) -> tuple[Connection, float]:
-    """Dial with the real clock; the answered connection, and how long it took."""
-    place, started = parse_place(camera.url), time.monotonic()
-    waiting = Waiting().open()
-    dial = Dial(place, look_up(place), None, time.monotonic_ns())
-    while dial.answered is None:
-        assert dial.failed is None
-        assert len(dial.watched) <= 2
-        dial.step(
-            waiting.wait(dial.watched, max(0, dial.due_ns - time.monotonic_ns()) / 1e9), time.monotonic_ns()
-        )
-    dial.close()
-    waiting.close()
-    return dial.answered, time.monotonic() - started
-
-
-def test_a_mute_camera_that_comes_back_is_found_at_the_next_quick_attempt() -> None:
-    with Scripted(accepts=lambda number: number >= 2) as camera:
-        connection, took_s = dialled(camera)
-        connection.close()
-    assert 0.75 < took_s < 1.6
-
-
-def test_a_slow_camera_is_found_by_the_patient_attempt() -> None:
-    def answers(asked: Asked) -> bytes:
-        camera.released.wait(1.0)
-        return usual(asked)
-
-    with Scripted(answers) as camera:
-        connection, took_s = dialled(camera)
-        assert connection.fileno() >= 0
-        connection.close()
-    assert 0.9 < took_s < 2
-
-
-def test_dialling_is_never_a_busy_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Quick attempts that are refused beside a patient one that hangs are begun every 0.4 s, not at once."""
-    begun: list[int] = []
-
-    class Attempt:
-        def __init__(self, target: object, host: str, secure: object) -> None:
-            begun.append(len(begun))
-            self.number, self.wants = len(begun), 1
-
-        def fileno(self) -> int:
-            return self.number
-
-        def establish(self) -> bool:
-            raise ConnectionRefusedError
-
-        def close(self) -> None:
-            pass
-
-    monkeypatch.setattr(dialling, "Connection", Attempt)
-    place = Place("rtsp://h/", "h", 1, False, None, "")
-    dial = Dial(place, [(2, ("h", 1))], None, 0)
-    now_ns = 0
-    while now_ns < PATIENT_NS - QUICK_NS:
-        assert dial.due_ns > now_ns
-        now_ns = dial.due_ns
-        dial.step({}, now_ns)
-        dial.step(dict.fromkeys(list(dial.watched)[1:], 1), now_ns)
-    assert PATIENT_NS / QUICK_NS <= len(begun) <= PATIENT_NS / QUICK_NS + 1
-    assert isinstance(dial.error, ConnectionRefusedError)
-    assert dial.failed is None
-    dial.step(dict.fromkeys(dial.watched, 1), now_ns)
-    assert isinstance(dial.failed, ConnectionRefusedError)
-
-
-def numbered(clip: Clip, start: int, count: int, first: int) -> list[bytes]:
-    """RTP of so many pictures, in one sequence."""
-    packets, number = [], first
-    for picture in range(start, start + count):
-        unit = clip.units[picture % len(clip.units)]
-        made = rtp([unit], number, picture * 3000 - unit.ticks)
-        packets.append(b"".join(map(interleaved, made)))
-        number += len(made)
-    return packets
-
-
-def test_a_stall_costs_no_connection(clip: Clip) -> None:
-    """The old connection is silent for 0.7 s, a new one is answered, the old one speaks: it goes on."""
-    film = numbered(clip, 0, 24, 0)
-
-    def plays(sock: socket.socket) -> None:
-        for number, data in enumerate(film):
-            sock.sendall(data)
-            camera.released.wait(0.65 if number == 14 else 0.033)
-
-    def answers(asked: Asked) -> bytes | None:
-        return usual(asked) if asked.method != "GET_PARAMETER" else None
-
-    with Scripted(answers, plays) as camera, source(camera.url) as one:
-        assert len(list(one)) >= 22
-        assert camera.connections == 2
-        assert [asked.method for asked in camera.asked].count("DESCRIBE") == 1
-
-
-def test_silence_with_a_camera_that_answers_new_connections(clip: Clip) -> None:
-    film, spoke = numbered(clip, 0, 10, 0), [0.0]
-
-    def plays(sock: socket.socket) -> None:
-        for data in film:
-            spoke[0] = time.monotonic()
-            sock.sendall(data)
-            camera.released.wait(0.033)
-
-    def answers(asked: Asked) -> bytes | None:
-        return usual(asked) if asked.method != "GET_PARAMETER" else None
-
-    with Scripted(answers, plays, stays=True) as camera:
-        error = error_of(source(camera.url))
-        took_s = time.monotonic() - spoke[0]
-    assert error.cause is Cause.SILENCE
-    assert re.search(r"nothing came for (0\.[789]|1)", str(error))
-    assert 0.75 <= took_s < 1.6
-
-
-def test_a_camera_that_answers_and_has_nothing_to_show_gets_longer(
-    clip: Clip, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(doubt, "ANSWERED_NS", 1_200_000_000)
-    film, spoke = numbered(clip, 0, 10, 0), [0.0]
-
-    def plays(sock: socket.socket) -> None:
-        for data in film:
-            sock.sendall(data)
-            camera.released.wait(0.033)
-        spoke[0] = time.monotonic()
-
-    with Scripted(usual, plays, stays=True) as camera:
-        error = error_of(source(camera.url))
-        took_s = time.monotonic() - spoke[0]
-    assert error.cause is Cause.SILENCE
-    assert 1.1 <= took_s < 2.2
-
-
-def test_no_first_packet_and_no_answer_is_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rtsp, "ANSWER_S", 0.8)
-
-    def answers(asked: Asked) -> bytes | None:
-        return usual(asked) if asked.method != "GET_PARAMETER" else None
-
-    with Scripted(answers, lambda sock: None, stays=True) as camera:
-        started = time.monotonic()
-        error = error_of(source(camera.url))
-        assert 0.7 < time.monotonic() - started < 1.8
-    assert error.cause is Cause.SILENCE
-
-
-def test_a_handshake_that_hangs_is_given_up_soon_where_the_camera_has_worked_before(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(rtsp, "ANSWER_S", 0.3)
-    monkeypatch.setattr(rtsp, "PATIENT_S", 1.0)
-
-    def answers(asked: Asked) -> bytes | None:
-        return usual(asked) if asked.method == "OPTIONS" else None
-
-    with Scripted(answers) as camera:
-        one = source(camera.url)
-        # The first time, when nothing is known; after it has worked; after it was silent.
-        for slow, least_s, most_s in ((None, 0.99, 2), (False, 0.29, 0.9), (None, 0.99, 2)):
-            if slow is not None:
-                one._slow = slow
-            started = time.monotonic()
-            assert error_of(one).cause is Cause.SILENCE
-            assert least_s < time.monotonic() - started < most_s
 
 
 def test_plain_text_behind_rtsps_is_an_error_and_no_hang() -> None:

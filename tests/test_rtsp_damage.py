@@ -8,9 +8,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from rtsp_reading import clip_of
 from scripted_camera import rtp
 from source_clips import make_clip
-from test_rtsp_camera import clip_of
 
 from streamer.fakecam.clip import AccessUnit, Clip
 from streamer.rtsp.nal import PACKINGS

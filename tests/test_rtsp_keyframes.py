@@ -10,9 +10,9 @@ import av
 import numpy as np
 import pytest
 from boxes import Keeper, Looker, until
+from rtsp_reading import clip_of
 from scripted_camera import Asked, Scripted, interleaved, rtp, usual
 from source_clips import make_clip
-from test_rtsp_camera import clip_of
 from test_rtsp_units import fragments
 
 from streamer import Camera, Pipeline, State
@@ -155,7 +155,7 @@ def test_silence_is_still_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_sparse_pictures_are_waited_for() -> None:
     silence = Silence()
-    silence.connected(sparse=True)
+    silence.opened(sparse=True)
     assert silence.limit_ns == SEGMENTED_NS
     for number in range(20):
         silence.heard(number * 4_000_000_000)

@@ -1,4 +1,4 @@
-"""Cameras that are odd, and those that are hostile: what is harmless costs nothing, the rest is bounded."""
+"""Cameras that are odd: what is harmless costs nothing."""
 
 import base64
 import dataclasses
@@ -8,149 +8,33 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import cast
 
 import pytest
-from scripted_camera import SDP, Asked, Scripted, interleaved, reply, rtp, usual
-from source_clips import make_clip
-from test_rtsp_camera import clip_of, error_of, numbered, sends, source
+import rtsp_reading
+from rtsp_reading import described, error_of, numbered, once, seen, sends, source
+from scripted_camera import SDP, Asked, Scripted, reply, rtp, usual
 from test_rtsp_units import H264_INTER, H264_KEY, PPS, SPS, assembled, bytes_of, packets
 
 from streamer.clock import MonotonicClock
 from streamer.contracts import Captured
 from streamer.errors import Cause, SourceError
 from streamer.fakecam.clip import AccessUnit, Clip
-from streamer.rtsp import opening
 from streamer.rtsp import playing as plays_on
+from streamer.rtsp import session
 from streamer.rtsp.auth import Login, best_challenge
-from streamer.rtsp.connection import Connection, tls
-from streamer.rtsp.doubt import Doubt
-from streamer.rtsp.failures import Stopped, Unreadable, Unsupported
+from streamer.rtsp.failures import Unsupported
 from streamer.rtsp.message import read_message, request
-from streamer.rtsp.place import Place, Target
-from streamer.rtsp.place import look_up as place_look_up
 from streamer.rtsp.rtp import Packet, read_packet
-from streamer.rtsp.sdp import base_of, read_track
+from streamer.rtsp.sdp import read_track
 from streamer.rtsp.session import Channels, Session
-from streamer.rtsp.timing import Arrival
 from streamer.rtsp.units import START
-from streamer.rtsp.waiting import Waiting
-from streamer.sources import SourceOptions, rtsp
 from streamer.sources.damage import Damage
-from streamer.sources.network import NetworkSource
 
 pytestmark = pytest.mark.timeout(30)
 
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
-    options = {"bf": "0", "g": "10", "tune": "zerolatency", "sc_threshold": "0"}
-    return clip_of(make_clip(tmp_path_factory.mktemp("clip") / "a.h264", 30, **options))
-
-
-def seen(sent: Sequence[bytes], answers: Callable[[Asked], bytes | None] = usual) -> tuple[int, int]:
-    """How many pictures come of it, and how many of them are marked."""
-    with Scripted(answers, sends(list(sent))) as camera, source(camera.url) as one:
-        captured = list(one)
-    return len(captured), sum(picture.damaged for picture in captured)
-
-
-def open_files() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
-def once(answers: Callable[[Asked], bytes]) -> Scripted:
-    """A camera that answers us like this, and tells FFmpeg, which comes later, that there is nothing."""
-
-    def answered(asked: Asked) -> bytes:
-        return answers(asked) if camera.connections == 1 else reply(asked, "404 Not Found")
-
-    camera = Scripted(answered)
-    return camera
-
-
-def described(body: str, **headers: str) -> Callable[[Asked], bytes]:
-    def answers(asked: Asked) -> bytes:
-        if asked.method != "DESCRIBE":
-            return usual(asked)
-        return reply(asked, body=body, Content_Type="application/sdp", **headers)
-
-    return answers
-
-
-# What is hostile is bounded.
-
-
-@pytest.mark.parametrize(
-    "line",
-    ["Digest " + "a" * 4000, 'Digest a="' + '\\"' * 2000, 'Digest a="' + '\\"a="' * 900 + "\\", "a " * 2000],
-)
-def test_a_challenge_is_read_in_linear_time(line: str) -> None:
-    def took_s(text: str) -> float:
-        started = time.process_time()
-        for _ in range(20):
-            best_challenge([text])
-        return (time.process_time() - started) / 20
-
-    assert min(took_s(line) for _ in range(3)) < 0.005
-
-
-def test_a_header_line_without_end_is_left_out() -> None:
-    head = b"RTSP/1.0 401 No\r\nCSeq: 1\r\nWWW-Authenticate: Digest " + b"a" * 50_000 + b"\r\n"
-    folded = b"X: y\r\n" + b" z" * 1000 + b"\r\n" + b" " + b"w" * 4000 + b"\r\n\r\n"
-    message, _ = read_message(head + folded, 0, len(head + folded)) or pytest.fail("not read")
-    assert (message.cseq, message.header("www-authenticate")) == (1, "")
-    assert len(message.header("x")) < 4200
-
-
-@pytest.mark.parametrize("host", ["192.168.1..5", "a" * 64 + ".local", ".foo"])
-@pytest.mark.parametrize("scheme", ["rtsp", "rtsps"])
-def test_a_name_that_is_none_is_an_unknown_host(scheme: str, host: str) -> None:
-    before = open_files()
-    error = error_of(source(f"{scheme}://{host}/x"))
-    assert (error.cause, "unknown host" in str(error)) == (Cause.NETWORK, True)
-    assert open_files() == before
-
-
-def test_a_name_that_tls_does_not_take() -> None:
-    with Scripted() as camera:
-        connection = Connection((socket.AF_INET, ("127.0.0.1", camera.port)), ".foo", tls())
-        waiting = Waiting().open()
-        assert waiting.wait({connection.fileno(): connection.wants}, 5)
-        with pytest.raises(Unreadable):
-            connection.establish()
-        connection.close()
-        waiting.close()
-
-
-def test_addresses_of_the_cameras_that_are_none(clip: Clip) -> None:
-    assert base_of("rtsp://[::1/", "", "rtsp://h/cam") == "rtsp://h/cam"
-    with pytest.raises(Unreadable):
-        read_track(SDP.replace("control:t", "control:rtsp://[x/t").encode(), "rtsp://h/")
-
-    def moved(asked: Asked) -> bytes:
-        return (
-            reply(asked, "302 Moved", Location="rtsp://a..b/x")
-            if asked.method == "DESCRIBE"
-            else usual(asked)
-        )
-
-    with Scripted(moved) as camera:
-        assert error_of(source(camera.url)).cause is Cause.NETWORK
-    assert seen(rtp(clip.units[:3]), described(SDP, Content_Base="rtsp://[::1/")) == (3, 0)
-
-
-def test_nothing_stays_open_when_connecting_fails_in_an_unknown_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fails(*_: object, **__: object) -> None:
-        raise RuntimeError
-
-    monkeypatch.setattr(rtsp, "open_camera", fails)
-    before = open_files()
-    with pytest.raises(RuntimeError), source("rtsp://127.0.0.1/x"):
-        pass
-    assert open_files() == before
+clip, path = rtsp_reading.clip, rtsp_reading.path
 
 
 # What is not the video does not disturb it.
@@ -192,6 +76,12 @@ def test_units_with_start_codes_come_out_apart() -> None:
 # The talk.
 
 
+@pytest.fixture
+def short_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A camera may forget us after a second, which is half the least that we believe."""
+    monkeypatch.setattr(session, "SHORTEST_TIMEOUT_S", 1)
+
+
 def digest_camera(
     timeout_s: int, lives_s: float, clip: Clip
 ) -> tuple[Callable[[Asked], bytes], Callable[[socket.socket], None]]:
@@ -221,7 +111,7 @@ def digest_camera(
 
     def plays(sock: socket.socket) -> None:
         def film() -> None:
-            for data in numbered(clip, 0, 80, 0):
+            for data in numbered(clip, 0, 45, 0):
                 if time.monotonic() - valid_s > timeout_s or camera_gone.wait(0.033):
                     break
                 try:
@@ -236,18 +126,18 @@ def digest_camera(
     return answers, plays
 
 
-def test_a_nonce_that_grew_old_is_answered_at_once(clip: Clip) -> None:
+def test_a_nonce_that_grew_old_is_answered_at_once(clip: Clip, short_sessions: None) -> None:
     with (
-        Scripted(*digest_camera(2, 0.5, clip), stays=True) as camera,
+        Scripted(*digest_camera(1, 0.25, clip), stays=True) as camera,
         source(camera.url.replace("//", "//u:p@")) as one,
     ):
-        assert len(list(one)) >= 76
+        assert len(list(one)) >= 41
 
 
-def test_a_session_that_is_forgotten_while_its_pictures_come(clip: Clip) -> None:
+def test_a_session_that_is_forgotten_while_its_pictures_come(clip: Clip, short_sessions: None) -> None:
     def answers(asked: Asked) -> bytes:
         if asked.method == "SETUP":
-            return reply(asked, Session="abc;timeout=2", Transport="RTP/AVP/TCP;unicast;interleaved=0-1")
+            return reply(asked, Session="abc;timeout=1", Transport="RTP/AVP/TCP;unicast;interleaved=0-1")
         return (
             reply(asked, "454 Session Not Found")
             if asked.headers.get("session") and asked.method in ("GET_PARAMETER", "OPTIONS")
@@ -256,7 +146,7 @@ def test_a_session_that_is_forgotten_while_its_pictures_come(clip: Clip) -> None
 
     def plays(sock: socket.socket) -> None:
         def film() -> None:
-            for data in numbered(clip, 0, 60, 0):
+            for data in numbered(clip, 0, 30, 0):
                 sock.sendall(data)
                 camera.released.wait(0.033)
 
@@ -269,7 +159,7 @@ def test_a_session_that_is_forgotten_while_its_pictures_come(clip: Clip) -> None
         captured: list[Captured] = []
         with source(camera.url) as one, pytest.raises(SourceError, match=r"454"):
             captured.extend(one)
-        assert len(captured) >= 58
+        assert len(captured) >= 28
         for thread in threads:
             thread.join()
     methods = {asked.method for asked in camera.asked if "session" in asked.headers}
@@ -346,115 +236,6 @@ def test_padding_of_nothing() -> None:
     assert bytes(packet.payload) == b"abc\0"
 
 
-def test_pictures_before_the_answer_to_play_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plays_on, "MOST_WAITING_BYTES", 1_000_000)
-    sent = [0]
-
-    def answers(asked: Asked) -> bytes | None:
-        return None if asked.method == "PLAY" else usual(asked)
-
-    def plays(sock: socket.socket) -> None:
-        for number in range(2000):
-            head = struct.pack("!BBHII", 0x80, 0xE0, number, 3000 * number, 7)
-            sock.sendall(interleaved(head + b"\x65\x88" + bytes(20_000)))
-            sent[0] += 20_000 * (camera.connections == 1)  # the next one is FFmpeg's
-
-    with Scripted(answers, plays) as camera:
-        assert error_of(source(camera.url)).cause is not None
-    assert sent[0] < 20_000_000
-
-
-# Stopping, and what is known of a camera.
-
-
-def test_stopping_ends_a_burst_at_once() -> None:
-    """What has come is not decoded to its end."""
-
-    class Full:
-        ended = False
-
-        def take(self) -> list[Arrival]:
-            (unit,) = assembled("h264", packets("h264", [[H264_KEY + b"k"]]))
-            return [Arrival(unit, 0, 0, 0, None)] * 1000
-
-    class Deaf:
-        def picture(self, arrived_ns: int) -> None:
-            pass
-
-    one = source("rtsp://127.0.0.1/x")
-    arrivals = one._arrivals(cast(plays_on.Playing, Full()), cast(Doubt, Deaf()))
-    next(arrivals)
-    next(arrivals)
-    one.stop()
-    with pytest.raises(Stopped):
-        next(arrivals)
-
-
-def test_a_source_that_was_stopped_leaves_nothing_to_ffmpeg(monkeypatch: pytest.MonkeyPatch) -> None:
-    """While FFmpeg connects nothing ends it: it is not begun then."""
-    opened: list[object] = []
-
-    def enter(self: NetworkSource) -> NetworkSource:
-        opened.append(self)
-        return self
-
-    monkeypatch.setattr(NetworkSource, "__enter__", enter)
-    one = source("rtsp://127.0.0.1/\u00fc")  # not for us
-    one.stop()
-    assert error_of(one).cause is Cause.ENDED
-    assert opened == []
-
-
-def test_a_name_is_looked_up_only_where_what_is_known_leads_nowhere(
-    clip: Clip, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    looked_up: list[str] = []
-
-    def look_up(place: Place) -> list[Target]:
-        looked_up.append(place.host)
-        return place_look_up(place)
-
-    monkeypatch.setattr(opening, "look_up", look_up)
-    with Scripted(plays=sends(rtp(clip.units[:2]))) as camera:
-        one = source(camera.url.replace("127.0.0.1", "localhost"))
-        for _ in range(3):
-            with one:
-                assert len(list(one)) == 2
-        with one.renew() as other:  # it knows the way, too
-            assert len(list(other)) == 2
-        assert looked_up == ["localhost"]
-    for count in (1, 2, 2, 3):  # every second time: the resolver may be what hangs
-        error_of(one)
-        assert len(looked_up) == count
-
-
-def test_a_renewed_source_knows_what_the_old_one_found_out(clip: Clip) -> None:
-    def answers(asked: Asked) -> bytes:
-        return reply(asked, "404 Not Found") if asked.method == "DESCRIBE" else usual(asked)
-
-    with Scripted(answers) as camera:
-        one = source(camera.url)
-        one._silent_tries, one._slow = 3, False
-        one._for_good, one._ffmpeg = True, NetworkSource(one._address, SourceOptions(), MonotonicClock())
-        other = one.renew()
-        assert (other._silent_tries, other._slow, other._for_good) == (3, False, True)
-        assert other._ffmpeg is not one._ffmpeg
-        error_of(other)
-        assert camera.connections == 1  # FFmpeg's
-
-
-def test_a_server_that_starts_on_demand_is_waited_for(clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rtsp, "ANSWER_S", 0.3)
-
-    def answers(asked: Asked) -> bytes:
-        if asked.method == "DESCRIBE":
-            camera.released.wait(0.8)
-        return usual(asked)
-
-    with Scripted(answers, sends(rtp(clip.units[:2]))) as camera, source(camera.url) as one:
-        assert len(list(one)) == 2
-
-
 # Small things.
 
 
@@ -524,15 +305,6 @@ def test_names_in_utf_8_and_realms_in_anything() -> None:
     assert hashlib.md5(f"{secret}:n:{what}".encode()).hexdigest().encode() in sent
 
 
-@pytest.mark.parametrize("user", ["a%0d%0ab", "a%00", "a%7f"])
-def test_control_characters_in_names_and_passwords_are_refused(user: str) -> None:
-    with Scripted() as camera:
-        for login in (f"{user}:p", f"u:{user}"):
-            error = error_of(source(camera.url.replace("//", f"//{login}@")))
-            assert (error.cause, "control characters" in str(error)) == (Cause.AUTH, True)
-        assert camera.connections == 0
-
-
 def test_a_track_that_counts_from_the_sessions_own_address(clip: Clip) -> None:
     asked_for: list[str] = []
 
@@ -582,28 +354,6 @@ def test_datagrams_may_come_from_the_address_that_the_camera_names(clip: Clip) -
 
         with Scripted(names, film) as camera, source(camera.url, "udp") as one:
             assert len(list(one)) == count
-
-
-def test_a_flood_that_shows_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pictures of four bytes, without end and without a pause."""
-    monkeypatch.setattr(rtsp, "NO_PICTURE_LIMIT_S", 0.3)
-
-    def floods(sock: socket.socket) -> None:
-        number = 0
-        while True:
-            many = b""
-            for _ in range(500):
-                head = struct.pack("!BBHII", 0x80, 0xE0, number & 0xFFFF, 3000 * number & 0xFFFFFFFF, 7)
-                many += interleaved(head + b"\x65\x88\x80\x10")
-                number += 1
-            sock.sendall(many)
-
-    with (
-        Scripted(plays=floods) as camera,
-        pytest.raises(SourceError, match="no keyframe that can be decoded"),
-        source(camera.url) as one,
-    ):
-        list(one)
 
 
 @pytest.mark.parametrize("body", ["", "v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=x\r\n"])

@@ -2,13 +2,12 @@
 
 import os
 import re
-import threading
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from boxes import Keeper, Looker
-from source_clips import failure, make_clip, make_sized, read, read_while
+from source_clips import failure, in_real_time, make_clip, make_sized, read, read_while
 
 from streamer import Camera, Pipeline
 from streamer.clock import ManualClock
@@ -137,18 +136,7 @@ def test_films_in_real_time(tmp_path: Path) -> None:
     folder = dashcam(tmp_path / "card", counts=(4, 4))
     source = open_source(parse_address(str(folder)), SourceOptions(live=True), clock=clock)
     assert (source.live, source.ends) == (True, True)
-    captured: list[Captured] = []
-
-    def play() -> None:
-        with source:
-            captured.extend(source)
-
-    player = threading.Thread(target=play)
-    player.start()
-    while player.is_alive():
-        if clock.wait_for_sleepers(1, 0.01):
-            clock.advance(0.001)
-    player.join(10)
+    captured = in_real_time(source, clock)
     assert [one.captured_ns - 5_000_000_000 for one in captured] == [one.pts_ns for one in captured]
     assert len(captured) == 8
 

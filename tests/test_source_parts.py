@@ -1,11 +1,10 @@
 """A part of a recording, and its keyframes alone: exactly what the whole of it would give."""
 
-import threading
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from source_clips import make_clip, read
+from source_clips import in_real_time, make_clip, read
 
 from streamer.clock import ManualClock
 from streamer.contracts import Captured
@@ -134,18 +133,7 @@ def test_a_part_is_played_in_real_time(tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "a.mp4", 60)
     options = SourceOptions(live=True, from_s=1.0, to_s=1.2)
     source = open_source(parse_address(str(clip)), options, clock=clock)
-    captured: list[Captured] = []
-
-    def play() -> None:
-        with source:
-            captured.extend(source)
-
-    player = threading.Thread(target=play)
-    player.start()
-    while player.is_alive():
-        if clock.wait_for_sleepers(1, 0.01):
-            clock.advance(0.001)
-    player.join(10)
+    captured = in_real_time(source, clock)
     assert [one.pts_ns for one in captured] == pytest.approx([1e9 + n * 1e9 / 30 for n in range(6)], abs=1e6)
     assert captured[-1].captured_ns - captured[0].captured_ns == pytest.approx(5e9 / 30, abs=2e6)
 

@@ -4,8 +4,6 @@ import functools
 import itertools
 import subprocess
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import pytest
 from boxes import until
 from certificates import make_certificate
 from conftest import missing
+from gst_running import gst_camera
 
 from streamer.errors import Cause, SourceError
 from streamer.sources import SourceOptions, open_source, parse_address
@@ -22,26 +21,10 @@ from streamer.sources.rtsp import RtspSource
 pytestmark = [pytest.mark.debian, pytest.mark.timeout(60)]
 
 
-@contextmanager
-def camera(*args: str) -> Iterator[str]:
-    script = str(Path(__file__).with_name("gst_camera.py"))
-    command = ["/usr/bin/python3", script, *args]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            ready = process.stdout.readline().split()
-            if ready[:1] != ["ready"]:
-                process.kill()
-                missing(f"GStreamer's RTSP server does not start: {process.communicate()[1].strip()[-300:]}")
-            yield f"127.0.0.1:{ready[1]}/cam"
-        finally:
-            process.kill()
-
-
 @pytest.mark.parametrize(("codec", "transport"), [("sound", "tcp"), ("reordered", "udp"), ("h265", "tcp")])
 def test_sound_beside_it_reordered_pictures_and_h265(codec: str, transport: str) -> None:
-    with camera(codec) as place:
-        source = open_source(parse_address(f"rtsp://{place}"), SourceOptions(transport=transport))
+    with gst_camera(codec) as url:
+        source = open_source(parse_address(url), SourceOptions(transport=transport))
         assert isinstance(source, RtspSource)
         with source:
             captured = list(itertools.islice(source, 12))
@@ -51,13 +34,17 @@ def test_sound_beside_it_reordered_pictures_and_h265(codec: str, transport: str)
     assert np.diff([one.pts_ns or 0 for one in captured]) == pytest.approx(1e9 / 15, rel=0.01)
 
 
+def with_login(url: str, login: str) -> str:
+    return url.replace("//", f"//{login}@")
+
+
 def test_a_digest_over_tls(tmp_path: Path) -> None:
-    with camera("h264", "--digest", "joe:secret-word", "--tls", str(make_certificate(tmp_path))) as place:
-        with open_source(parse_address(f"rtsps://joe:secret-word@{place}")) as source:
+    with gst_camera("h264", "--digest", "joe:secret-word", "--tls", str(make_certificate(tmp_path))) as url:
+        with open_source(parse_address(with_login(url, "joe:secret-word"))) as source:
             assert next(iter(source)).picture.size == (640, 360)
         with (
             pytest.raises(SourceError, match=r"\(401\)") as caught,
-            open_source(parse_address(f"rtsps://joe:wrong-word@{place}")),
+            open_source(parse_address(with_login(url, "joe:wrong-word"))),
         ):
             pass
     assert caught.value.cause is Cause.AUTH
@@ -66,8 +53,8 @@ def test_a_digest_over_tls(tmp_path: Path) -> None:
 
 def test_a_digest_in_plain_text() -> None:
     with (
-        camera("h264", "--digest", "joe:secret-word") as place,
-        open_source(parse_address(f"rtsp://joe:secret-word@{place}")) as source,
+        gst_camera("h264", "--digest", "joe:secret-word") as url,
+        open_source(parse_address(with_login(url, "joe:secret-word"))) as source,
     ):
         assert next(iter(source)).picture.size == (640, 360)
 

@@ -13,10 +13,9 @@ import cv2
 import numpy as np
 import pytest
 from av.video.stream import VideoStream
-from source_clips import SIZE, failure, make_clip, read
+from source_clips import SIZE, failure, in_real_time, make_clip, read
 
 from streamer.clock import ManualClock
-from streamer.contracts import Captured
 from streamer.errors import Cause, ConfigError, SourceError
 from streamer.sources import SourceOptions, open_source, parse_address
 from streamer.sources.paced import Paced
@@ -205,7 +204,7 @@ def _write(content: bytes) -> Callable[[Path], object]:
         ("list.m3u8", _write(b"#EXTM3U\n#EXTINF:1,\n/etc/passwd\n"), Cause.CODEC, "not a video"),
         ("list.ffconcat", _write(b"ffconcat version 1.0\nfile a.mp4\n"), Cause.CODEC, "not a video"),
         ("x.sdp", _write(b"v=0\nc=IN IP4 127.0.0.1\nm=video 5004 RTP/AVP 96\n"), Cause.CODEC, "not a video"),
-        ("none.jpg", lambda path: None, Cause.NOT_FOUND, "no pictures"),
+        ("none.jpg", lambda path: None, Cause.NOT_FOUND, "no such file or folder"),
     ],
 )
 def test_what_cannot_be_opened_says_why(
@@ -259,21 +258,7 @@ def test_a_paced_recording_waits_for_each_picture(tmp_path: Path) -> None:
         parse_address(str(make_clip(tmp_path / "a.mp4", 6))), SourceOptions(live=True), clock=clock
     )
     assert (source.live, source.ends) == (True, True)
-    captured: list[Captured] = []
-
-    def play() -> None:
-        with source:
-            for one in source:
-                captured.append(one)
-
-    player = threading.Thread(target=play)
-    player.start()
-    assert clock.wait_for_sleepers(1)
-    assert len(captured) == 1
-    while player.is_alive():
-        if clock.wait_for_sleepers(1, 0.01):
-            clock.advance(0.001)
-    player.join(10)
+    captured = in_real_time(source, clock)
     assert [one.captured_ns - 5_000_000_000 for one in captured] == [one.pts_ns for one in captured]
     assert len(captured) == 6
 

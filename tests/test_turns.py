@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from statistics import median
 
 import pytest
-from boxes import Looker, StagedLooker, picture, until
+from boxes import Looker, StagedLooker, picture, rest_of, until
 
 from streamer import Exhausted, Frame, ManualClock, Quality, Ring, View
 from streamer.turns import REMEMBERED, DeviceTurns, Durations, Turn, await_turn
@@ -205,14 +205,7 @@ class Bench:
         for thread in self.threads:
             thread.join(5)
             assert not thread.is_alive()
-        got: list[Inferred] = []
-        while True:
-            try:
-                taken = self.results.take()
-            except Exhausted:
-                return got
-            assert taken is not None
-            got.append(taken.item)
+        return rest_of(self.results)
 
 
 PICTURE = picture()

@@ -4,9 +4,9 @@ import threading
 from collections.abc import Sequence
 
 import pytest
-from boxes import Looker, picture
+from boxes import Looker, picture, rest_of
 
-from streamer import Exhausted, Frame, ManualClock, Quality, Ring, View
+from streamer import Frame, ManualClock, Quality, Ring, View
 from streamer.window import TOGETHER_S, joining_s
 from streamer.worker import Inferred, Worker
 
@@ -57,14 +57,7 @@ class Cameras:
         for thread in self.threads:
             thread.join(5)
             assert not thread.is_alive()
-        got: list[Inferred] = []
-        while True:
-            try:
-                taken = self.results.take()
-            except Exhausted:
-                return got
-            assert taken is not None
-            got.append(taken.item)
+        return rest_of(self.results)
 
 
 def test_the_first_frame_is_not_kept_waiting_and_the_others_fill_one_batch() -> None:

@@ -26,7 +26,7 @@ from streamer.contracts import StagedDetector
 from streamer.cores import physical_cores
 from streamer.errors import AssetError, ConfigError, DetectorError
 
-pytestmark = pytest.mark.timeout(60)
+pytestmark = [pytest.mark.timeout(60), pytest.mark.usefixtures("hardly_tuned")]
 BLACK = np.zeros((48, 64, 3), np.uint8)
 
 

@@ -18,7 +18,7 @@ from detectors.yolo import Yolo
 from detectors.yolo.letterbox import draw, fit, fit_fixed
 from streamer.detections import Detections
 
-pytestmark = [pytest.mark.shared, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.shared, pytest.mark.timeout(300), pytest.mark.usefixtures("hardly_tuned")]
 ENGINES = ("onnx", "torch")
 FAMILIES = ("yolo26n", "yolov10n", "yolo11n", "yolov8n")
 
@@ -33,7 +33,7 @@ def cache(yolo26n: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
 
 @pytest.fixture(scope="module")
 def images(shared_data: Path) -> dict[int, NDArray[np.uint8]]:
-    return pictures(shared_data)
+    return pictures(shared_data, every=2)
 
 
 def detect(yolo: Yolo, images: list[NDArray[np.uint8]]) -> list[Detections]:
@@ -58,7 +58,7 @@ def test_boxes_and_accuracy_are_those_of_predict(
         assert list(yolo.labels) == list(reference[0].labels)
         ours = detect(yolo, list(images.values()))
     share, count = equal_share(ours, reference, 0.25)
-    assert count > 1000
+    assert count > 500
     assert share >= 0.99
     theirs = average_precision(shared_data, dict(zip(images, reference, strict=True)))
     assert theirs > 0.4
@@ -70,7 +70,7 @@ def test_boxes_and_accuracy_are_those_of_predict(
 def test_a_batch_gives_what_single_pictures_give(
     engine: str, yolo26n: Path, images: dict[int, NDArray[np.uint8]]
 ) -> None:
-    some = list(images.values())[::6]
+    some = list(images.values())[::3]
     with Yolo(yolo26n, engine=engine, device="cpu") as yolo:
         single = detect(yolo, some)
         yolo.max_batch = 4
@@ -134,21 +134,23 @@ def end_to_end(yolo26n: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[
     return {"torch": weights, "onnx": export(weights, imgsz=640, dynamic=True, nms=False)}
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 def test_the_end_to_end_head(
-    engine: str, end_to_end: dict[str, Path], yolo26n: Path, images: dict[int, NDArray[np.uint8]]
+    end_to_end: dict[str, Path], yolo26n: Path, images: dict[int, NDArray[np.uint8]]
 ) -> None:
-    some = list(images.values())[::4]
-    with Yolo(end_to_end[engine], engine=engine, device="cpu", trust_weights=True) as yolo:
-        ours, labels = detect(yolo, some), yolo.labels
-    share, count = equal_share(ours, predict(yolo26n, some, labels, 0.25, imgsz=640, nms=False), 0.25)
-    assert count > 250
-    assert share >= 0.99
+    some = list(images.values())[::2]
+    theirs = None
+    for engine in ENGINES:
+        with Yolo(end_to_end[engine], engine=engine, device="cpu", trust_weights=True) as yolo:
+            ours = detect(yolo, some)
+        theirs = theirs or predict(yolo26n, some, yolo.labels, 0.25, imgsz=640, nms=False)
+        share, count = equal_share(ours, theirs, 0.25)
+        assert count > 250
+        assert share >= 0.99
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_families(family: str, tmp_path: Path, images: dict[int, NDArray[np.uint8]]) -> None:
-    some = list(images.values())[::12]
+    some = list(images.values())[::6]
     weights = random_network(f"{family}.yaml", tmp_path / f"{family}.pt", some)
     theirs = None
     for engine in ENGINES:

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 import zmq
 
 import sinks.publisher
+from sinks.publisher import Publisher
 from sinks.subscriber import Subscriber
 from streamer import ArrayPicture, Detections, Frame, ModelInfo, Quality, Result, Timing
 from streamer.wire import DetectionsMessage, encode, message, topic
@@ -84,3 +85,37 @@ def spoken_to() -> "Iterator[tuple[zmq.Socket[bytes], Subscriber]]":
     ):
         assert bare.poll(round(PATIENCE_S * 1000))
         yield bare, subscriber
+
+
+def joined(publisher: Publisher, subscriber: Subscriber, camera: str = "cam1") -> DetectionsMessage:
+    """Publish until the subscriber gets it."""
+    for _ in deadline():
+        publisher.write(result(camera))
+        got = subscriber.receive(0.01)
+        if got and got.camera == camera:
+            return got
+    raise AssertionError
+
+
+def received(subscriber: Subscriber, wanted: Callable[[DetectionsMessage], bool]) -> DetectionsMessage:
+    """Receive until there is a wanted one."""
+    for _ in deadline():
+        got = subscriber.receive(0.1)
+        if got and wanted(got):
+            return got
+    raise AssertionError
+
+
+@pytest.fixture
+def publisher() -> Iterator[Publisher]:
+    with Publisher(LOOPBACK) as opened:
+        yield opened
+
+
+def left_alone(publisher: Publisher, encoded: Counter[str], camera: str) -> None:
+    """Publish until nothing is encoded any more."""
+    for _ in deadline():
+        before = encoded[camera]
+        publisher.write(result(camera))
+        if encoded[camera] == before:
+            return
