@@ -44,6 +44,4 @@ def camera_stats(camera: Camera, wired: Wired) -> CameraStats:
 
 def sink_stats(leg: Leg) -> SinkStats:
     """One sink's, as it stands now."""
-    return SinkStats(
-        leg.name, leg.written, leg.dropped, leg.why, leg.outages.count, leg.stuck_s, leg.inbox.frames_dropped
-    )
+    return SinkStats(leg.name, leg.written, leg.dropped, leg.why, leg.outages.count, leg.stuck_s)

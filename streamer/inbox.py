@@ -1,7 +1,6 @@
 """What waits for one sink: a ring with lanes for each camera, one for each kind of item."""
 
 from collections import Counter
-from collections.abc import Mapping
 
 from streamer.clock import Clock
 from streamer.delivery import Delivery, Item, carried
@@ -80,13 +79,4 @@ class Inbox:
     @property
     def health_dropped(self) -> int:
         """Healths that were not taken: newer ones came first."""
-        return _count(self._health)
-
-    @property
-    def frames_dropped(self) -> int:
-        """Frames that were not taken: newer ones came first."""
-        return _count(self._frames)
-
-
-def _count(lanes: Mapping[str, Writer[Item]]) -> int:
-    return sum(sum(lane.dropped.values()) for lane in lanes.values())
+        return sum(sum(lane.dropped.values()) for lane in self._health.values())

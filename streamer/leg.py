@@ -93,8 +93,8 @@ class Leg:
         last = False
         try:
             while (failure := self._one_entry()) is not None:
-                final = self.required or isinstance(failure, SinkGone) or not self.opened.is_set()
-                if final or last or not self._more:
+                final = self.required or self.stop_asked or isinstance(failure, SinkGone)
+                if final or not self.opened.is_set() or last or not self._more:
                     self.error = failure
                     self.outages.count += self.outages.whole is None
                     break
@@ -128,7 +128,10 @@ class Leg:
         try:
             with self._sink:
                 self.opened.set()
-                self._write_all()
+                try:
+                    self._write_all()
+                except StopAsked:
+                    self.stop_asked = True  # also where it cannot be left in peace
                 self._busy_ns = self._clock.now_ns()
         except StopAsked:
             self.stop_asked = True
@@ -137,7 +140,7 @@ class Leg:
             return self._said(error)
         finally:
             self._busy_ns = 0
-        if not self._ring.exhausted:
+        if not self.stop_asked and not self._ring.exhausted:
             return SinkError(f"sink {self.name} hid its own failure: its __exit__ must not return True")
         return None
 

@@ -41,6 +41,10 @@ class Silence:
         self._heard_ns = None
         self.segmented, self._sparse = False, sparse
 
+    def opened(self, *, sparse: bool) -> None:
+        """The connection is there, and it is known what comes over it."""
+        self._sparse = sparse
+
     def heard(self, now_ns: int) -> None:
         """A picture came, monotonic ns."""
         if self._heard_ns is not None:

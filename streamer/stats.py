@@ -46,7 +46,6 @@ class SinkStats:
     why: str
     failures: int = 0  # times that it stopped working
     stuck_s: float = 0.0  # how long it has been at one single thing
-    frames_dropped: int = 0  # that it was to show; no part of the account of results
 
 
 @dataclass(frozen=True, slots=True)

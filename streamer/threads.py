@@ -4,6 +4,8 @@ import threading
 import time
 from collections.abc import Callable
 
+BEGINS_S = 0.5  # a thread, where whoever started it was interrupted meanwhile
+
 
 class Threads:
     """Owns a pipeline's threads. `start` and `join` are for one thread, the rest for any."""
@@ -19,7 +21,10 @@ class Threads:
     def start(self, name: str, target: Callable[[], None]) -> None:
         """Start a thread; whatever it raises goes to `on_error`, in that thread."""
 
+        begun = threading.Event()
+
         def guarded() -> None:
+            begun.set()
             try:
                 target()
             except BaseException as error:  # a thread must not die unnoticed
@@ -34,7 +39,11 @@ class Threads:
         self._threads.append(thread)
         with self._changed:
             self._running += 1
-        thread.start()
+        try:
+            thread.start()
+        except BaseException:  # a signal, while it begins all the same; or there is no room for a thread
+            begun.wait(BEGINS_S)
+            raise
 
     def end(self) -> None:
         """They have been told to end: `wait` does not wait for one that hangs. `join` does, for a while."""
@@ -51,5 +60,6 @@ class Threads:
         """Join all of them; those that still run after the time are given up and named."""
         deadline = time.monotonic() + timeout_s
         for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+            if thread.ident is not None:  # else it never began
+                thread.join(max(0.0, deadline - time.monotonic()))
         self.given_up = [thread.name for thread in self._threads if thread.is_alive()]

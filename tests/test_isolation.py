@@ -133,7 +133,7 @@ def test_what_nobody_could_be_told_in_time_is_told_at_the_end(monkeypatch: pytes
 
     def hand_over() -> None:
         for number in range(3):
-            outbox.hand_over(Captured(picture(), number, skipped=number))
+            outbox.hand_over(Captured(picture(), number, skipped=number, undecoded=10 * number))
         outbox.finish()
 
     thread = in_thread(hand_over)
@@ -146,7 +146,8 @@ def test_what_nobody_could_be_told_in_time_is_told_at_the_end(monkeypatch: pytes
     told = [said(ours.receive() or b"") for _ in range(2)]
     for channel in (ours, theirs):
         channel.close()
-    assert [(shot.number, shot.skipped) for shot in told if isinstance(shot, Shot)] == [(1, 0), (3, 4)]
+    shots = [shot for shot in told if isinstance(shot, Shot)]
+    assert [(shot.number, shot.skipped, shot.undecoded) for shot in shots] == [(1, 0, 0), (3, 4, 30)]
 
 
 def test_what_was_overwritten_at_the_very_end_is_counted(clip: Path) -> None:

@@ -2,12 +2,16 @@
 
 import dataclasses
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 
+import av
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from streamer import Captured, Cause, SourceError
+from streamer import Captured, Cause, LazyPicture, SourceError
 from streamer.isolation import Isolated
 from streamer.isolation.channel import Channel
 from streamer.isolation.messages import Ended, Failed, Form, Noted, Opened, Room, Shot, encode
@@ -83,6 +87,47 @@ def test_another_size_in_mid_stream(plays: Plays) -> None:
             assert pixels.shape == (*sizes[number][::-1], 3)
             assert (pixels == number).all()
     assert number == 4
+
+
+def test_what_was_left_out_before_overwritten_pictures_keeps_its_reason(plays: Plays) -> None:
+    over = threading.Event()
+
+    def captured() -> Iterator[Captured]:
+        for number in range(30):
+            yield Captured(picture(value=number), time.monotonic_ns(), skipped=1, undecoded=2)
+        over.set()
+
+    with plays(handing_over(captured())) as source:
+        pictures = iter(source)
+        came = [next(pictures)]
+        assert over.wait(10)
+        came += pictures
+    assert len(came) < 30, "held up, it missed some"
+    assert sum(one.skipped for one in came) == 30 + (30 - len(came))
+    assert sum(one.undecoded for one in came) == 60
+
+
+def test_one_picture_that_cannot_be_decoded_is_left_out_and_two_in_a_row_are_an_error(plays: Plays) -> None:
+    def broken() -> NDArray[np.uint8]:
+        raise av.error.InvalidDataError(0, "broken")
+
+    def captured() -> Iterator[Captured]:
+        for odd in (False, True, False, True, True):
+            shown = LazyPicture((16, 12), broken) if odd else picture()
+            yield Captured(shown, time.monotonic_ns(), skipped=1, undecoded=2)
+
+    errors: list[str] = []
+
+    def script(channel: Channel) -> None:
+        try:
+            handing_over(captured())(channel)
+        except av.error.InvalidDataError:
+            errors.append("two in a row")
+            channel.send(encode(Ended()))
+
+    with plays(script) as source:
+        assert [(one.skipped, one.undecoded) for one in source] == [(1, 2), (3, 4)]
+    assert errors
 
 
 SMALL = Form("yuv420p", 64, 48)

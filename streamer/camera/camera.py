@@ -169,6 +169,8 @@ class Camera:
         outcome = reader.outcome
         if self._tally.stopping or outcome is None:
             return None
+        if reader.let_go and outcome.cause is Cause.ENDED:  # as it was told to: that is no reason
+            return Outcome(Cause.SILENCE, reader.let_go, unwanted=outcome.unwanted)
         self._note_failure(outcome)
         return outcome
 
@@ -193,7 +195,7 @@ class Camera:
             why = f"{what}: its thread hangs in native code, and a source of its kind cannot be replaced"
             self._standing.become(State.SILENT, why, Cause.SILENCE)
             return None
-        self.source = source
+        self.source, reader.let_go = source, what
         strangers.tell_to_stop(self.name, reader.source)
         self._standing.rest(
             self._clock.now_ns() + GRACE_NS, lambda: reader.outcome is not None or reader.since_ns != since_ns

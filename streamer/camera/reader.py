@@ -35,7 +35,8 @@ class Reader:
     The camera's loop looks at `since_ns` (when it entered its source, or began to look at a picture,
     monotonic; None while it waits for the frame to be taken) and `phase`. With the tally's lock held, it
     may set `awaited` (the next picture is news) and `revoked`: then it counts nothing, says nothing and
-    changes nothing any more, whenever it wakes, but closes its source.
+    changes nothing any more, whenever it wakes, but closes its source. `let_go` is for the loop alone: why
+    it had the source told to stop.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Reader:
         self.phase = Phase.OPENING
         self.awaited = True
         self.revoked = False
+        self.let_go = ""
         self.delivered_ns: int | None = None  # from the first picture to the last one
         self.outcome: Outcome | None = None
         self._tally = tally
@@ -80,11 +82,14 @@ class Reader:
                 self._tally.changed.notify_all()
 
     def _read(self) -> Outcome:
-        self._tally.silence.connected(sparse=bool(getattr(self.source, "sparse", False)))
+        self._tally.silence.connected(sparse=_sparse(self.source))
         self._intake.connected(live=self.source.live, ends=self.source.ends)
         self._wait(Phase.OPENING)
         wanted = True
         with self.source as source:
+            with self._tally.lock:
+                if not self.revoked:  # else it is its successor's
+                    self._tally.silence.opened(sparse=_sparse(source))
             try:
                 self._wait(Phase.JOINING)
                 for captured in source:
@@ -154,6 +159,10 @@ class Reader:
             self._tally.news.append(late)
         self._tally.quality_changed |= quality_changed
         self._tally.changed.notify_all()
+
+
+def _sparse(source: Source) -> bool:
+    return bool(getattr(source, "sparse", False))
 
 
 def _cause_of(error: SourceError) -> Cause:

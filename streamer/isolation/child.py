@@ -40,7 +40,7 @@ def main(descriptor: int) -> None:
 
 def _work(job: Job, channel: Channel) -> None:
     """Enter the source each time that is asked for; it remembers what it learned of its camera."""
-    address = Address(Kind(job.kind), job.text, job.redacted, job.name, job.live)
+    address = Address(Kind(job.kind), job.text, job.redacted, job.name, job.live, job.environment)
     log, telling = logging.getLogger("freshframe"), _Telling(channel, address)
     log.addHandler(telling)
     log.setLevel(logging.INFO)  # whether it is shown is the parent's to say
@@ -52,7 +52,7 @@ def _work(job: Job, channel: Channel) -> None:
                 if source is None:
                     source = open_source(address, job.options)
                     threading.Thread(target=_watch, args=(channel.socket, source, gone), daemon=True).start()
-                last: Failed | Ended = _decode(source, channel)
+                last: Failed | Ended = _decode(source, channel, job)
             except ConnectionError:  # the parent's end is closed: there is nobody to tell
                 return
             except Exception as error:
@@ -83,10 +83,11 @@ def _told(error: Exception, address: Address) -> Failed:
     return Failed(Cause.CRASH, f"{address.redacted}: the process that decodes it failed ({what})")
 
 
-def _decode(source: Source, channel: Channel) -> Ended:
+def _decode(source: Source, channel: Channel, job: Job) -> Ended:
     """One connection."""
     with source:
-        channel.send(encode(Opened()))
+        sparse = bool(getattr(source, "sparse", job.options.decode == "key"))
+        channel.send(encode(Opened(sparse)))
         outbox = Outbox(channel)
         try:
             for captured in source:

@@ -45,13 +45,13 @@ class Connection:
         self._rooms = Allowance(ROOMS_AT_ONCE, ROOMS_PER_S)
         self._checking = Checking(time.monotonic_ns())
 
-    def open(self) -> None:
-        """Ask for it; returns when the child has it."""
+    def open(self) -> bool:
+        """Ask for it; returns when the child has it. Whether it is sparse."""
         with contextlib.suppress(ConnectionError):  # it died; listening finds that out, and what it said last
             self._channel.send(ENTER)
         match self._hear():
-            case Opened():
-                return
+            case Opened(sparse):
+                return sparse
             case other:
                 raise ValueError(f"{type(other).__name__} before it had opened anything")
 

@@ -31,10 +31,13 @@ class Job(Struct, frozen=True, tag=True, array_like=True):
     name: str
     live: bool
     options: SourceOptions
+    environment: tuple[str, ...] = ()
 
 
 class Opened(Struct, frozen=True, tag=True, array_like=True):
-    """The source is entered."""
+    """The source is entered. `sparse` is what it says of itself."""
+
+    sparse: bool = False
 
 
 class Room(Struct, frozen=True, tag=True, array_like=True):

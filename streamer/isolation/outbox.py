@@ -2,6 +2,8 @@
 
 import os
 
+import av
+
 from streamer.contracts import Captured
 from streamer.isolation import planes
 from streamer.isolation.channel import Channel
@@ -16,21 +18,38 @@ class Outbox:
         self._channel = channel
         self._slots: Writing | None = None
         self._number = 0
-        self._untold = 0  # pictures of which no message found room
+        self._untold = 0  # pictures of which no message found room, and those that were skipped before them
+        self._undecoded = 0  # those that were not decoded before them
         self._last = b""  # the message of the last one of them
+        self._odd = False  # the picture before could not be decoded
 
     def hand_over(self, captured: Captured) -> None:
-        """Raises OSError where the parent is gone, and what looking at the picture raises."""
-        form, parts = planes.taken_apart(captured.picture)
+        """Raises OSError where the parent is gone, and what looking at two pictures in a row raises."""
+        try:
+            form, parts = planes.taken_apart(captured.picture)
+        except av.error.MemoryError:
+            raise
+        except (av.FFmpegError, ValueError):
+            if self._odd:
+                raise
+            self._odd = True  # webcams send a broken JPEG now and then
+            self._leave_out(captured)
+            return
+        self._odd = False
         slots = self._room_for(planes.bytes_of(form))
         self._number += 1
         slots.write(self._number, lambda slot: planes.write(parts, form, slot))
         message = encode(self._shot(captured, form))
         if self._channel.offer(message):
-            self._untold, self._last = 0, b""
+            self._untold, self._undecoded, self._last = 0, 0, b""
         else:
-            self._untold += 1 + captured.skipped + captured.undecoded
+            self._leave_out(captured)
             self._last = message
+
+    def _leave_out(self, captured: Captured) -> None:
+        """The next picture that is told of says so."""
+        self._untold += 1 + captured.skipped
+        self._undecoded += captured.undecoded
 
     def finish(self) -> None:
         """Tell of the last picture, and so of all before it, however long that takes."""
@@ -48,7 +67,7 @@ class Outbox:
             min(captured.skipped + self._untold, 2**32 - 1),
             captured.segmented,
             captured.damaged,
-            min(captured.undecoded, 2**32 - 1),
+            min(captured.undecoded + self._undecoded, 2**32 - 1),
         )
 
     def _room_for(self, picture_bytes: int) -> Writing:

@@ -102,8 +102,9 @@ class Isolated:
             while (heard := self._next(connection)) is not None:
                 captured, there = heard
                 if overwritten is not None:
-                    lost = 1 + overwritten.skipped + overwritten.undecoded
-                    captured = replace(captured, skipped=captured.skipped + lost)
+                    skipped = captured.skipped + 1 + overwritten.skipped
+                    undecoded = captured.undecoded + overwritten.undecoded
+                    captured = replace(captured, skipped=skipped, undecoded=undecoded)
                 overwritten = None if there else captured
                 if there:
                     yield captured
@@ -181,11 +182,19 @@ class Isolated:
     def _begin(self, process: Process) -> None:
         self._connection = Connection(process.channel, self._address, self._lines)
         with self._judged():
-            self._connection.open()
+            self.sparse = self._connection.open()
 
     def _job(self) -> Job:
         address = self._address
-        return Job(address.kind, address.text, address.redacted, address.name, address.live, self._options)
+        return Job(
+            address.kind,
+            address.text,
+            address.redacted,
+            address.name,
+            address.live,
+            self._options,
+            address.environment,
+        )
 
     # ---- what became of it
 
