@@ -12,7 +12,7 @@ from pathlib import Path
 import zmq
 
 from streamer.errors import ConfigError, SinkError
-from streamer.sources import redact
+from streamer.sources import nearly_an_address
 
 _LONGEST_PATH = 107  # bytes: sun_path of unix(7), less its ending zero
 _ALLOWED = "tcp://HOST:PORT ([…] round an IPv6 address) or ipc://PATH"
@@ -50,10 +50,10 @@ def parse_endpoint(text: str) -> Endpoint:
         return Endpoint(text, None, None, _path(text, rest))
     host, _, port = rest.rpartition(":")
     if scheme != "tcp" or not re.fullmatch(r"\*|[0-9]{1,5}", port) or not _is_host(host):
-        raise ConfigError(f"ZeroMQ endpoint {redact(text)!r}: allowed are {_ALLOWED}")
+        raise ConfigError(f"ZeroMQ endpoint {nearly_an_address(text)!r}: allowed are {_ALLOWED}")
     number = int(port.replace("*", "0"))
     if number > 65535:
-        raise ConfigError(f"ZeroMQ endpoint {redact(text)!r}: a port is at most 65535")
+        raise ConfigError(f"ZeroMQ endpoint {nearly_an_address(text)!r}: a port is at most 65535")
     return Endpoint(text, host.strip("[]"), number, None)
 
 

@@ -29,6 +29,11 @@ def text_of(error: BaseException) -> str:
         return f"{type(error).__name__}, which has no text"
 
 
+def followed_by(said: str, more: str) -> str:
+    """Both in one line; after a question a sentence begins."""
+    return f"{said} {more.capitalize()}" if said.endswith("?") else f"{said}; {more}"
+
+
 class FreshframeError(Exception):
     """Any error that Freshframe raises on purpose; its text can be shown to the user as it is."""
 
@@ -58,11 +63,15 @@ class Cause(StrEnum):
 
 
 class SourceError(FreshframeError, OSError):
-    """A source cannot deliver. `cause` says which kind of trouble, the text says it in a sentence."""
+    """A source cannot deliver. `cause` says which kind of trouble, the text says it in a sentence.
 
-    def __init__(self, cause: Cause, text: str) -> None:
+    `advice` is what to do about it, where that is not what helps with most of this cause.
+    """
+
+    def __init__(self, cause: Cause, text: str, advice: str = "") -> None:
         super().__init__(text)
         self.cause = cause
+        self.advice = advice
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""

@@ -1,6 +1,7 @@
 """What may be written for SOURCE, what it is called, and that no password is ever shown."""
 
 import base64
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,11 @@ from streamer.sources import Kind, parse_address, redact, unique_names
         ("rtsps://[2001:db8::1]:322/x", Kind.RTSPS, "2001-db8-1", True),
         ("http://example.org/cam.mjpg", Kind.HTTP, "example-org", True),
         ("https://example.org/live/index.m3u8", Kind.HTTPS, "example-org", True),
+        ("rtsp://user:secret@23@h.example/x", Kind.RTSP, "h-example", True),
+        ("rtsp://192.0.2.10:554/live@1", Kind.RTSP, "192-0-2-10", True),
+        ("rtsp://user:sec@ret@192.0.2.10:554/live@1?a=b@c", Kind.RTSP, "192-0-2-10", True),
+        ("rtsp://[2001:db8::1]:554/live@1", Kind.RTSP, "2001-db8-1", True),
+        ("https://example.org/@user/live.m3u8", Kind.HTTPS, "example-org", True),
         ("usb:0", Kind.USB, "usb0", True),
         ("/dev/video2", Kind.USB, "video2", True),
         ("/dev/v4l/by-id/usb-046d_C920-index0", Kind.USB, "usb-046d_C920-index0", True),
@@ -40,7 +46,7 @@ from streamer.sources import Kind, parse_address, redact, unique_names
 def test_what_is_allowed(text: str, kind: Kind, name: str, live: bool) -> None:
     address = parse_address(text)
     assert (address.kind, address.name, address.live) == (kind, name, live)
-    assert "secret" not in address.redacted
+    assert "sec" not in address.redacted
 
 
 @pytest.mark.parametrize(
@@ -84,6 +90,14 @@ def test_what_is_allowed(text: str, kind: Kind, name: str, live: bool) -> None:
         "synthetic:?colour=red",
         "synthetic:?fps=1&fps=2",
         "synthetic:fps=1",
+        "rtsp://user:pa/ss@host/x",
+        "rtsp://user:p@ss/word@host/x",
+        "rtsp://user:12/34@host/x",
+        "rtsp://user:p#ss@host/x",
+        "https://user:p?ss@host/x",
+        "rtsp://user:p@s?s@host/x",
+        "http://user@host/a@b",
+        "rtsp://to/ken@host/x",
     ],
 )
 def test_what_is_refused(text: str) -> None:
@@ -193,6 +207,74 @@ def test_an_address_hides_its_password_in_every_form(user: str, password: str) -
     assert quote(password, safe="") not in repr(address)
 
 
+# Letters that no message and no host here has two of in a row.
+PASSWORDS = st.text("qxzj/@:#?%[]\\\" .-_'&=;{|}", min_size=1, max_size=16)
+
+
+def pieces(password: str) -> set[str]:
+    return {
+        password[at : at + 4]
+        for at in range(len(password) - 3)
+        if sum(letter in "qxzj" for letter in password[at : at + 4]) > 1
+    }
+
+
+def said_of(text: str) -> str:
+    """All that anybody gets to see of an address: in small letters, as hosts are."""
+    try:
+        address = parse_address(text)
+    except ConfigError as error:
+        return f"{error} {redact(str(error))}".lower()
+    return f"{address.name} {address.redacted} {address!r} {address.redact(text)}".lower()
+
+
+@given(
+    st.sampled_from(
+        ["rtsp://", "rtsps://", "http://", "https://", "srt://", "rtsp:/", "rtsp//", " rtsp://", ""]
+    ),
+    PASSWORDS,
+    st.booleans(),
+    st.sampled_from(["", ":554", "/live", "/live?x=1", "/live\n"]),
+)
+def test_no_piece_of_a_password_is_shown_however_it_is_typed(
+    scheme: str, password: str, encoded: bool, rest: str
+) -> None:
+    typed = quote(password, safe="") if encoded else password
+    said = said_of(f"{scheme}me:{typed}@camera.example{rest}")
+    assert not [piece for piece in pieces(password) if piece in said]
+
+
+@given(PASSWORDS.map(lambda text: text.replace("&", "")))
+def test_no_piece_of_a_password_in_a_query_is_shown(password: str) -> None:
+    said = said_of(f"http://192.0.2.1/v?user=me&pwd={password}&res=1")
+    assert not [piece for piece in pieces(password) if piece in said]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["127.0.0.1:8554/cam0", "192.0.2.1", "[::1]:8554/cam0", "gate.example:554/x", "localhost:8554/cam0"],
+)
+def test_an_address_whose_scheme_was_forgotten_is_asked_about(text: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(f"did you mean rtsp://{text}?")):
+        parse_address(text)
+
+
+def test_a_path_that_looks_like_an_address_is_a_path(tmp_path: Path) -> None:
+    for text in ("./127.0.0.1:8554/x.mp4", "../at 10:30@home.mp4", "/127.0.0.1"):
+        assert parse_address(text, tmp_path).kind is Kind.FILE
+    (tmp_path / "10:30@home.mp4").touch()
+    assert parse_address("10:30@home.mp4", tmp_path).kind is Kind.FILE
+
+
+def test_what_came_from_the_environment_is_hidden_in_any_part_of_it() -> None:
+    text = "https://192.0.2.1/s3cretpath/live?ch=s3cretpath"
+    address = parse_address(text, environment=("s3cretpath", "192.0.2.1", "elsewhere", ""))
+    assert address.redacted == "https://192.0.2.1/***/live?ch=***"
+    assert address.redact(f"{text}: gone") == "https://192.0.2.1/***/live?ch=***: gone"
+    assert "s3cretpath" not in repr(address)
+    assert address.text == text
+
+
 def test_secrets_in_the_query_are_hidden_too() -> None:
     address = parse_address("http://camera.example/v.cgi?usr=admin&pwd=hunter2")
     assert "hunter2" not in repr(address)
@@ -234,7 +316,7 @@ def test_reading_addresses_loads_nothing_heavy() -> None:
 
 
 def test_an_address_whose_scheme_was_forgotten_shows_no_password() -> None:
-    with pytest.raises(ConfigError, match=r"\*\*\*@192.0.2.1/s: is no address; write rtsp://") as caught:
+    with pytest.raises(ConfigError, match=r"did you mean rtsp://\*\*\*@192\.0\.2\.1/s\?") as caught:
         parse_address("admin:hunter2@192.0.2.1/s")
     assert "hunter2" not in str(caught.value)
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from streamer.errors import Cause, ConfigError, SourceError
 from streamer.fakecam import FakeCam
 from streamer.fakecam.clip import START_CODE, Clip
-from streamer.fakecam.recording import load
+from streamer.fakecam.recording import load, load_all
 from streamer.fakecam.rtp import LARGEST_PAYLOAD_BYTES, RtpStream, payloads
 from streamer.fakecam.watermarking import load_watermarked
 from streamer.watermark import Mark, read
@@ -107,6 +107,15 @@ class TestRecording:
             light += [brightness(frame) for frame in decoder.decode(av.Packet(data))]
         light += [brightness(frame) for frame in decoder.decode(None)]
         assert light == pytest.approx([20 + 14 * (i % FRAMES) for i in range(frames)], abs=3)
+
+    def test_a_clip_that_several_cameras_play_is_encoded_once(
+        self, clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        other = write_clip(tmp_path / "mpeg4.mp4", codec="mpeg4")
+        first, plain, second = load_all([other, clip, other])
+        assert first is second
+        assert plain is not first
+        assert capsys.readouterr().err.count("is encoded for sending") == 1
 
     def test_raw_stream_without_times(self, clip: Path, tmp_path: Path) -> None:
         raw = write_clip(tmp_path / "raw.h264")

@@ -1,9 +1,13 @@
 """Finding ONVIF cameras: the question, the answers, and answers of those who mean no good."""
 
+import re
+import select
 import socket
+import threading
 import time
 import uuid
 from collections.abc import Sequence
+from contextlib import ExitStack
 from xml.etree import ElementTree
 
 import pytest
@@ -113,6 +117,39 @@ def test_a_host_that_floods_fills_neither_the_list_nor_the_time() -> None:
     assert len(found.answers) == DEVICES_OF_A_HOST < MOST_OF_A_HOST
     with Responder(lambda _: [b"junk"] * 100) as camera:
         found = search(HERE, seconds=0.3, to=camera.at)
+    assert found.unreadable == MOST_OF_A_HOST
+
+
+def test_a_host_that_floods_does_not_hide_the_others() -> None:
+    """It floods from the first question to the second; the camera answers the others."""
+    with ExitStack() as stack:
+        ear, camera, flooder = (
+            stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) for _ in range(3)
+        )
+        ear.bind((LOOPBACK, 0))
+        camera.bind((LOOPBACK, 0))
+        try:
+            flooder.bind(("127.0.0.2", 0))
+        except OSError:
+            pytest.skip("this machine has one loopback address only")
+
+        def answer() -> None:
+            _, where = ear.recvfrom(LARGEST_BYTES)
+            for _ in range(100_000):
+                flooder.sendto(b"junk", where)
+                if select.select([ear], [], [], 0)[0]:
+                    break
+            while question := ear.recv(LARGEST_BYTES):
+                message_id = re.search(rb"urn:uuid:([0-9a-f-]{36})", question)
+                assert message_id is not None
+                camera.sendto(matches(message_id[1].decode(), ("urn:uuid:1", "http://c/", "")), where)
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        found = search(HERE, seconds=1.2, to=ear.getsockname())
+        camera.sendto(b"", ear.getsockname())
+        thread.join()
+    assert [one.endpoint for one in found.answers] == ["urn:uuid:1"]
     assert found.unreadable == MOST_OF_A_HOST
 
 

@@ -7,6 +7,7 @@ import re
 import ssl
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,8 +23,19 @@ from source_clips import failure
 
 from streamer.contracts import Captured
 from streamer.errors import Cause, SourceError
-from streamer.sources import demuxing, jpegs, mjpeg, network, open_source, parse_address
+from streamer.isolation import Isolated
+from streamer.sources import (
+    SourceOptions,
+    demuxing,
+    jpegs,
+    mjpeg,
+    network,
+    open_source,
+    parse_address,
+    web,
+)
 from streamer.sources.jpegs import Jpegs
+from streamer.sources.untold import Untold
 
 pytestmark = pytest.mark.timeout(30)
 Sends = Callable[[BaseHTTPRequestHandler], None]
@@ -197,6 +209,135 @@ def test_bytes_without_a_picture_are_not_kept_and_said(monkeypatch: pytest.Monke
     assert "data comes, but no" in str(error)
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Content-Encoding": "gzip"},
+        {"Content-Encoding": "identity, X-GZIP"},
+        {"Transfer-Encoding": "gzip, chunked"},
+        {"Content-Encoding": "deflate"},
+    ],
+)
+def test_compressed_pictures_are_an_error_that_says_so(headers: dict[str, str]) -> None:
+    def sends(handler: BaseHTTPRequestHandler) -> None:
+        begin(handler, **headers)
+        handler.wfile.write(zlib.compress(b"--frame\r\n\r\n" + jpeg(10)))
+
+    with server(sends) as (url, asked):
+        error, _ = failure(url)
+        assert error.cause is Cause.CODEC
+        assert f"compresses its pictures ({re.findall('gzip|deflate', str(headers).lower())[0]})" in str(
+            error
+        )
+        assert "proxy" in error.advice
+        assert "gzip" not in asked[0].get("Accept-Encoding", "")
+
+
+def test_a_coding_that_nobody_knows_is_not_believed() -> None:
+    def sends(handler: BaseHTTPRequestHandler) -> None:
+        begin(handler, Content_Encoding="utf-8")
+        handler.wfile.write(b"--frame\r\n\r\n" + jpeg(10))
+
+    with server(sends) as (url, _):
+        assert len(read(url)) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "cause", "says"),
+    [
+        ("text/html", b"<html>log in</html>", Cause.NOT_FOUND, "answers with a web page (text/html)"),
+        ("image/jpeg", jpeg(10), Cause.NOT_FOUND, "answers with a single picture (image/jpeg)"),
+        ("image/\x1b[31mred", jpeg(10), Cause.CODEC, "answers, but not with video"),
+    ],
+)
+def test_what_comes_instead_of_video_is_named(kind: str, body: bytes, cause: Cause, says: str) -> None:
+    def sends(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Type", kind)
+        handler.send_header("Content-Length", str(len(body)))
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    with server(sends) as (url, _):
+        error, _ = failure(url)
+    assert error.cause is cause
+    assert says in str(error)
+    assert str(error).isprintable()
+
+
+def test_who_stops_it_sees_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures came, the connection was shut, and only then the rest is asked for."""
+    monkeypatch.setattr(web.Answer, "waits", True)
+    released = threading.Event()
+
+    def sends(handler: BaseHTTPRequestHandler) -> None:
+        begin(handler, Transfer_Encoding="chunked")
+        data = b"--frame\r\n\r\n" + jpeg(10)
+        handler.wfile.write(b"%x\r\n%b\r\n5" % (len(data), data))
+        released.wait(10)
+
+    with server(sends) as (url, _):
+        source = open_source(parse_address(url))
+        assert isinstance(source, network.NetworkSource)
+        with source:
+            pictures = iter(source)
+            threading.Timer(0.2, source.stop).start()
+            assert len(list(pictures)) == 1
+        released.set()
+
+
+@pytest.mark.parametrize("noise", [b"\xff\xd8", b"\xff\xd8\xff\xd9", b"\xff\xd8\xff\xc0\x00\x02\xff\xd9"])
+def test_nothing_but_beginnings_is_given_up(noise: bytes) -> None:
+    """Each would cost its time, and come to nothing."""
+    finder = Jpegs()
+    for _ in range(4):
+        assert finder.add(noise * 1000) == []
+    with pytest.raises(ValueError, match="no whole picture"):
+        finder.add(noise * 3000)
+    assert finder.broken <= jpegs.MOST_BROKEN
+
+
+def test_a_byte_at_a_time_holds_up_neither_pictures_nor_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each chunk has one byte, and there is always another one to be read at once."""
+    data = b"--frame\r\n\r\n" + jpeg(10)
+    once = b"".join(b"1\r\n%c\r\n" % byte for byte in data)
+    ended = threading.Event()
+
+    def sends(handler: BaseHTTPRequestHandler) -> None:
+        begin(handler, Transfer_Encoding="chunked")
+        handler.wfile.write(once)
+        rest = b"1\r\nx\r\n" * 10_000
+        while not ended.is_set():
+            handler.wfile.write(rest)
+
+    monkeypatch.setattr(network, "NO_PICTURE_LIMIT_S", 0.5)
+    with server(sends) as (url, _):
+        started = time.monotonic()
+        error, count = failure(url)
+        ended.set()
+        assert (error.cause, count) == (Cause.SILENCE, 1)
+        assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize(
+    "endless", [b"HTTP/1.1 100 Continue\r\nX: y\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: ", b"X"]
+)
+def test_a_head_without_an_end_is_not_read_on(endless: bytes) -> None:
+    sent = 0
+
+    def sends(handler: BaseHTTPRequestHandler) -> None:
+        nonlocal sent
+        while True:  # until nobody listens any more
+            handler.wfile.write(endless * 100)
+            sent += 100 * len(endless)
+
+    with server(sends) as (url, _):
+        error, _ = failure(url)
+    assert error.cause is Cause.NETWORK
+    assert "answers with a head that has no end" in str(error)
+    assert sent < 50_000_000
+
+
 def test_silence_and_stopping(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demuxing, "READ_TIMEOUT_S", 0.3)
     released = threading.Event()
@@ -267,8 +408,84 @@ def test_passwords(challenge: str, right: Callable[[BaseHTTPRequestHandler], boo
         assert "wr0ng" not in str(error)
         # Once without and once with: more attempts lock accounts.
         assert ["Authorization" in one for one in asked] == [False, True]
+        asked.clear()
         error, _ = failure(url)
         assert error.cause is Cause.AUTH
+        assert "asks for a user name and a password (401)" in str(error)
+        assert len(asked) == 1
+        asked.clear()
+        address = parse_address(url.replace("//", "//joe:p%40ss@"))
+        if right is basic:
+            with (
+                pytest.raises(Untold, match="the password itself is not told"),
+                open_source(address, SourceOptions(digest_only=True)),
+            ):
+                pass
+            assert ["Authorization" in one for one in asked] == [False]
+        else:
+            with open_source(address, SourceOptions(digest_only=True)) as source:
+                assert len(list(source)) == 3
+
+
+def test_what_only_ffmpeg_reads_is_not_read_where_the_password_is_kept_back() -> None:
+    def sends(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    with server(sends) as (url, asked):
+        address = parse_address(url.replace("//", "//joe:p%40ss@"))
+        with pytest.raises(Untold, match="FFmpeg"), open_source(address, SourceOptions(digest_only=True)):
+            pass
+        assert ["Authorization" in one for one in asked] == [False]
+
+
+@pytest.mark.parametrize("isolated", [False, True])
+def test_of_motion_jpeg_every_picture_is_a_keyframe(isolated: bool) -> None:
+    made = Isolated if isolated else open_source
+    with server(three) as (url, _), made(parse_address(url), SourceOptions(decode="key")) as source:
+        assert not source.sparse  # type: ignore[attr-defined]
+        assert len(list(source)) == 3
+
+
+@pytest.mark.parametrize(
+    "challenge",
+    [
+        'Digest realm="cam", nonce="n1", algorithm=MD5-sess',
+        'Digest realm="cam", nonce="n1", qop="auth-int"',
+        "NTLM",
+        'Digest realm="\x1b[31m, Basic realm=',
+    ],
+)
+def test_a_way_of_asking_for_a_password_that_is_not_known(challenge: str) -> None:
+    def sends(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(401)
+        handler.send_header("WWW-Authenticate", challenge)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    with server(sends) as (url, asked):
+        error, _ = failure(url.replace("//", "//joe:p%40ss@"))
+        assert error.cause is Cause.AUTH
+        assert "in a way that is not known here (401)" in str(error)
+        assert str(error).isprintable()
+        assert "p%40ss" not in str(error)
+        assert len(asked) == 1
+
+
+@pytest.mark.parametrize("there", ["file:///etc/hosts", "rtsp://127.0.0.1/x", "http://127.0.0.1:99999/", ""])
+def test_a_redirect_to_where_we_may_not_go_is_not_tried_again(there: str) -> None:
+    def sends(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(302)
+        handler.send_header("Location", there)
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+
+    with server(sends) as (url, asked):
+        error, _ = failure(url)
+        assert error.cause is Cause.NOT_FOUND
+        assert "sends us elsewhere (302), and not where we may go" in str(error)
+        assert len(asked) == 1
 
 
 def test_redirects_and_where_the_password_goes() -> None:
@@ -300,6 +517,7 @@ def test_redirects_and_where_the_password_goes() -> None:
     with server(asks) as (there, asked), server(elsewhere) as (url, _):
         error, _ = failure(url.replace("//", "//joe:p%40ss@"))
         assert error.cause is Cause.AUTH
+        assert "sends us to another host, which asks for a password (401)" in str(error)
         assert not any("Authorization" in one for one in asked)
 
 
@@ -464,19 +682,22 @@ def test_what_is_asked_for(path: str, asked_for: str) -> None:
     assert [one["path"] for one in asked] == [asked_for]
 
 
-def test_a_user_name_in_any_letters() -> None:
+def test_a_user_name_and_a_realm_in_any_letters() -> None:
     def sends(handler: BaseHTTPRequestHandler) -> None:
         if "Authorization" in handler.headers:
             three(handler)
             return
         handler.send_response(401)
-        handler.send_header("WWW-Authenticate", 'Digest realm="r", nonce="n", qop="auth"')
+        realm = "Einfahrt Süd".encode().decode("latin-1")  # so it goes out as UTF-8
+        handler.send_header("WWW-Authenticate", f'Digest realm="{realm}", nonce="n", qop="auth"')
         handler.send_header("Content-Length", "0")
         handler.end_headers()
 
     with server(sends) as (url, asked):
         assert len(read(url.replace("//", "//j%E2%82%ACe:p@"))) == 3
-    assert 'username="j€e"' in asked[1]["Authorization"].encode("latin-1").decode()
+    answered = asked[1]["Authorization"].encode("latin-1").decode()
+    assert 'username="j€e"' in answered
+    assert 'realm="Einfahrt Süd"' in answered
 
 
 def test_what_is_called_a_playlist_or_a_film_is_asked_for_once() -> None:

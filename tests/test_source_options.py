@@ -1,5 +1,6 @@
 """`from`, `to`, `decode` and folders of video files as users write them, in configurations and as flags."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from streamer import wire
 from streamer.cli.commands import main
 from streamer.config import load
 from streamer.errors import ConfigError
+from streamer.sources import SourceOptions, parse_address
 from tests.running import ROOT, freshframe
 
 CONFIG = """\
@@ -71,6 +73,15 @@ def test_what_is_wrong_names_the_key(card: Path, said: str, says: str) -> None:
     assert says in str(caught.value)
 
 
+@pytest.mark.parametrize("key", ["from", "to"])
+def test_a_time_that_no_recording_reaches_is_refused_before_the_start(card: Path, key: str) -> None:
+    """YAML reads 1.0e+300 as a number, and in nanoseconds that is infinite."""
+    done = freshframe("run", configured(card, f"{key}: 1.0e+300"), cwd=card)
+    assert done.returncode == 2
+    assert f"'{key}' is 1e+300; allowed: seconds" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_part_of_a_folder_of_films(card: Path) -> None:
     done = freshframe("run", configured(card, "from: 1.4, to: 1.6, decode: all"), cwd=card)
     assert done.returncode == 0, done.stderr
@@ -124,6 +135,23 @@ def test_flags(
         status = exited.code
     assert status == 2
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("rtsps://192.0.2.1/x", "over udp its pictures would come unencrypted"),
+        ("https://192.0.2.1/x.m3u8", "transport: udp is for rtsp:// cameras"),
+        ("usb:0", "transport: udp is for rtsp:// cameras"),
+        ("synthetic:", "transport: udp is for rtsp:// cameras"),
+    ],
+)
+def test_udp_is_asked_of_rtsp_only(text: str, says: str) -> None:
+    """Of rtsps least of all: whoever writes it wants nobody else to see the pictures."""
+    options = SourceOptions(transport="udp")
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        options.check(parse_address(text))
+    options.check(parse_address("rtsp://192.0.2.1/x"))
 
 
 def test_check_says_what_cannot_be_asked(card: Path, capsys: pytest.CaptureFixture[str]) -> None:

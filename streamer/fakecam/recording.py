@@ -1,7 +1,7 @@
 """Reading a clip's file: H.264 that can be sent as it is stays untouched, the rest is encoded once."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 from streamer.errors import Cause, SourceError
 from streamer.fakecam.clip import Clip, Coded, assemble
 from streamer.fakecam.encoding import Encoder, Told, even, timed
+from streamer.sources.redaction import nearly_an_address
 
 LONGEST_KEYFRAME_GAP_S = 2.5  # who joins waits for a keyframe; real cameras have one each second or two
 USUAL_INTERVAL = Fraction(1, 25)  # where a file does not say
@@ -42,6 +43,12 @@ def load(path: Path) -> Clip:
         return assemble(path.name, interval_of(stream), _encoded(container, stream))
 
 
+def load_all(paths: Sequence[Path]) -> list[Clip]:
+    """The clip of each path, where several cameras play the same one as well: it is read once."""
+    clips = {path: load(path) for path in dict.fromkeys(paths)}
+    return [clips[path] for path in paths]
+
+
 class _ReorderedError(Exception):
     """Pictures do not come in the order in which they are shown."""
 
@@ -51,7 +58,7 @@ def check(path: Path) -> None:
     if path.is_dir():
         raise SourceError(Cause.NOT_FOUND, f"{path}: this is a folder; a clip is a single file")
     if not path.is_file():
-        raise SourceError(Cause.NOT_FOUND, f"{path}: there is no such file")
+        raise SourceError(Cause.NOT_FOUND, f"{nearly_an_address(str(path))}: there is no such file")
 
 
 @contextmanager

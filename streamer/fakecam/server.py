@@ -12,7 +12,7 @@ from streamer.fakecam.camera import Camera
 from streamer.fakecam.commands import obey
 from streamer.fakecam.gate import Gate
 from streamer.fakecam.message import LARGEST_HEAD_BYTES
-from streamer.fakecam.recording import check, load
+from streamer.fakecam.recording import check, load_all
 from streamer.fakecam.session import Connection
 from streamer.fakecam.studio import Studio
 from streamer.fakecam.watermarking import load_watermarked
@@ -85,7 +85,7 @@ class Server:
                 self.control_port = self._control.getsockname()[1]
             log = opening.enter_context(_log(self._log_path)) if self._log_path else None
             # Last: it may take minutes, and what cannot be had is to be said at once.
-            clips = load_watermarked(self._clips) if self._watermark else list(map(load, self._clips))
+            clips = load_watermarked(self._clips) if self._watermark else load_all(self._clips)
             self.cameras = [
                 Camera(index, clip, log, self._studio, self._seed) for index, clip in enumerate(clips)
             ]

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from streamer.errors import ConfigError
+from streamer.sources.userinfo import TO_ENCODE, ends_unclearly
 
 RTSP_PORT = 554  # where no port is given, RFC 2326 section 3.2
 SCHEMES = ("rtsp", "tcp", "udp")
@@ -30,6 +31,10 @@ class Target:
         if port is None and self.scheme == "rtsp" and mark:
             port = RTSP_PORT
         # Nothing of it is shown: there may be a password in it.
+        if ends_unclearly(text.partition("://")[2] if mark else text):
+            raise ConfigError(
+                f"the server to impair: there is an @ behind its host; in a user name or password {TO_ENCODE}"
+            )
         if self.scheme not in SCHEMES or not host or not port or not re.fullmatch(r"[\w.:%-]+", host):
             hint = "; what is encrypted goes by tcp://" if self.scheme == "rtsps" else ""
             raise ConfigError(f"the server to impair is no address: allowed is {ALLOWED}{hint}")

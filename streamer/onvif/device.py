@@ -99,6 +99,9 @@ class Device:
         return {name: url for name, url in here.items() if url is not None}
 
     def _ask(self, url: str, namespace: str, operation: str, inside: str, login: Login | None) -> Element:
+        if login and not login.sendable:
+            why = "user name or password has control characters, or other characters that no request may hold"
+            raise SourceError(Cause.AUTH, f"{self.place}: {why}")
         token = username_token(login, datetime.now(UTC) + self._ahead) if login else ""
         # SOAP 1.2, part 2, section 6.5.3: some want to be told there, too.
         kind = {"Content-Type": f'application/soap+xml; charset=utf-8; action="{namespace}/{operation}"'}

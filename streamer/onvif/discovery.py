@@ -21,7 +21,7 @@ FIRST_DELAY_S, LONGEST_DELAY_S = (0.05, 0.25), 0.5
 MOST_DEVICES = 64
 # One that floods is not heard any more, and the others are. Each may answer each copy of the question.
 MOST_OF_A_HOST, DEVICES_OF_A_HOST = 16, 8
-MOST_DATAGRAMS = 4096
+MOST_READ = 4096  # datagrams that are looked into, of all hosts
 LARGEST_DATAGRAM = 65_536
 
 
@@ -55,9 +55,11 @@ def search(
             if _turned(sock, network) and _sent(sock, question, to):
                 sockets[sock] = network
         for data, host in _datagrams(list(sockets), question, to, seconds):
-            heard[host] += 1
-            if heard[host] > MOST_OF_A_HOST:
+            if heard[host] == MOST_OF_A_HOST:
                 continue
+            heard[host] += 1
+            if heard.total() > MOST_READ:
+                break
             try:
                 answers = read_answers(data, host, message_id)
             except Unreadable:
@@ -100,15 +102,13 @@ def _datagrams(
     by_number = {sock.fileno(): sock for sock in sockets}
     for number in by_number:
         poll.register(number, select.POLLIN)
-    left = MOST_DATAGRAMS
-    while by_number and now < end and left > 0:
+    while by_number and now < end:
         until = min(end, again) if copies < SENT_TIMES else end
         for number, _ in poll.poll(max(0.0, until - now) * 1000):
             try:
                 data, (host, _port) = by_number[number].recvfrom(LARGEST_DATAGRAM)
             except OSError:  # an ICMP error of another datagram
                 continue
-            left -= 1
             yield data, str(host)
         now = time.monotonic()
         if now >= again and copies < SENT_TIMES:

@@ -2,11 +2,13 @@
 
 import base64
 import hashlib
+import re
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
 from xml.sax.saxutils import escape
 
+_UNSENDABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _WSS = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss"
 
 
@@ -16,6 +18,11 @@ class Login:
 
     user: str
     password: str = field(repr=False)
+
+    @property
+    def sendable(self) -> bool:
+        """False where XML and headers have no way to write it: controls, bytes that are no text."""
+        return not _UNSENDABLE.search(self.user + self.password)
 
 
 def username_token(login: Login, created: datetime, nonce: bytes | None = None) -> str:

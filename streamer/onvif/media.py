@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 from streamer.errors import Cause, SourceError
 from streamer.onvif import soap
 from streamer.onvif.device import Device
-from streamer.onvif.markup import text
+from streamer.onvif.markup import plain, text
 from streamer.onvif.places import RTSP
 
 MOST_PROFILES = 64
@@ -103,7 +103,7 @@ def _profile(device: Device, one: Element, encoder: Element, view: str, told: st
     url = device.at_its_host(told, RTSP)
     if url is None:
         return []
-    name = (text(one, "{*}Name") or one.get("token", ""))[:40]
+    name = (text(one, "{*}Name") or plain(one.get("token", "")))[:40]
     width, height = (_count(text(encoder, f"{{*}}Resolution/{{*}}{side}")) for side in ("Width", "Height"))
     rate = text(encoder, "{*}RateControl/{*}FrameRateLimit")
     fps = float(rate) if re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,9})?", rate) else 0.0

@@ -37,14 +37,18 @@ class Challenge:
         return self.fields.get("stale", "").lower() == "true"
 
 
-def best_challenge(lines: Sequence[str]) -> Challenge | None:
-    """The strongest one that we know, of the WWW-Authenticate lines of a 401; None where there is none."""
+def best_challenge(lines: Sequence[str], *, digest_only: bool = False) -> Challenge | None:
+    """The strongest one that we know, of the WWW-Authenticate lines of a 401; None where there is none.
+
+    `digest_only`: none that the password itself answers.
+    """
     found = [challenge for line in lines for challenge in _challenges(line)]
     for algorithm in _HASHES:
         for challenge in found:
             if challenge.scheme == "digest" and challenge.algorithm == algorithm and _can(challenge):
                 return challenge
-    return next((challenge for challenge in found if challenge.scheme == "basic"), None)
+    basic = (challenge for challenge in found if challenge.scheme == "basic" and not digest_only)
+    return next(basic, None)
 
 
 def _can(challenge: Challenge) -> bool:

@@ -16,10 +16,11 @@ class Undescribed(Exception):
 class Refused(Exception):
     """The camera answered with a status that is no success."""
 
-    def __init__(self, status: int, *, asked: bool = False) -> None:
+    def __init__(self, status: int, *, asked: bool = False, untold: bool = False) -> None:
         super().__init__(f"status {status}")
         self.status = status
         self.asked = asked  # for a password, and there was none to give
+        self.untold = untold  # … or there was one that it may not be told itself
 
 
 class Redirected(Exception):

@@ -2,7 +2,7 @@
 
 import re
 import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -25,6 +25,7 @@ class Place:
     secure: bool
     user: str | None = field(repr=False)
     password: str = field(repr=False)
+    digest_only: bool = False  # the password itself (Basic) is told to nobody
 
     @property
     def sendable(self) -> bool:
@@ -37,17 +38,17 @@ class Place:
         The password goes along only to the same host, whatever the port.
         """
         try:
-            there = parse_place(urljoin(self.url, location))
+            there = parse_place(urljoin(self.url, location), digest_only=self.digest_only)
         except ValueError:
             return None
         if self.secure and not there.secure:
             return None
         if there.user is None and there.host == self.host:
-            return Place(there.url, there.host, there.port, there.secure, self.user, self.password)
+            return replace(there, user=self.user, password=self.password)
         return there
 
 
-def parse_place(text: str) -> Place:
+def parse_place(text: str, *, digest_only: bool = False) -> Place:
     """Take an rtsp or rtsps address apart. Raises Unreadable."""
     try:
         parts = urlsplit(text)
@@ -61,7 +62,8 @@ def parse_place(text: str) -> Place:
     url = parts._replace(netloc=netloc, fragment="").geturl()
     user = None if parts.username is None else unquote(parts.username)
     secure = parts.scheme == "rtsps"
-    return Place(url, host, port or PORTS[parts.scheme], secure, user, unquote(parts.password or ""))
+    password = unquote(parts.password or "")
+    return Place(url, host, port or PORTS[parts.scheme], secure, user, password, digest_only)
 
 
 def look_up(place: Place) -> list[Target]:

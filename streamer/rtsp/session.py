@@ -3,11 +3,11 @@
 import contextlib
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from streamer.clock import Clock
-from streamer.rtsp.auth import Login, best_challenge
+from streamer.rtsp.auth import Challenge, Login, best_challenge
 from streamer.rtsp.connection import Connection, OnPacket
 from streamer.rtsp.failures import Redirected, Refused, Silent, Unreadable, Unsupported
 from streamer.rtsp.message import Message, request
@@ -97,7 +97,7 @@ class Session:
             if message.status < 300:
                 self.forgotten = False
             elif message.status == 401 and self._login:
-                challenge = best_challenge(message.headers.get("www-authenticate", ()))
+                challenge = self._best(message.headers.get("www-authenticate", ()))
                 if challenge:
                     self._login.asked(challenge)
                     if not self._again:
@@ -170,15 +170,20 @@ class Session:
             if message.status != 401:
                 raise Refused(message.status)
             challenges = message.headers.get("www-authenticate", ())
-            challenge = best_challenge(challenges)
+            challenge = self._best(challenges)
             if self._login is None:
                 raise Refused(401, asked=True)
+            if challenge is None and best_challenge(challenges):
+                raise Refused(401, untold=True)
             if challenge is None and challenges:
                 raise Unsupported("it asks for the password in a way that is not known here")
             if challenge is None or left == 0 or (left == 1 and not challenge.stale):
                 raise Refused(401)
             self._login.asked(challenge)
             left -= 1
+
+    def _best(self, lines: Sequence[str]) -> Challenge | None:
+        return best_challenge(lines, digest_only=self._place.digest_only)
 
     def _send(self, method: str, url: str, headers: dict[str, str]) -> None:
         self._cseq += 1

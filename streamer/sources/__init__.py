@@ -1,7 +1,8 @@
 """Where pictures come from.
 
 address.py     what a user may write           names.py        a name for each camera
-options.py     what may be asked of it
+options.py     what may be asked of it         userinfo.py    where a password ends
+redaction.py   … and that nobody sees it
 rtsp.py        RTSP, read by ourselves         network.py      HTTP, and RTSP that FFmpeg must read
 joining.py     its access units to pictures    damage.py       which of them lean on what was lost
 web.py         what a web server answers       mjpeg.py        its JPEGs, one behind the other
@@ -11,7 +12,8 @@ film.py        … read from any time on         films.py        … one behind 
 length.py      how long they are               listing.py      what lies in a folder
 synthetic.py   moving shapes with known boxes  paced.py        a recording in real time
 usb/           webcams, by OpenCV
-causes.py      what went wrong, in a sentence
+causes.py      what went wrong, in a sentence  web_causes.py  … with a web server
+untold.py      a password that was kept back
 
 PyAV and OpenCV are loaded when a source is opened that needs them.
 """
@@ -23,9 +25,18 @@ from streamer.sources.address import Address, Kind, parse_address
 from streamer.sources.names import unique_names
 from streamer.sources.options import SourceOptions
 from streamer.sources.pattern import parse_pattern
-from streamer.sources.redaction import redact
+from streamer.sources.redaction import nearly_an_address, redact
 
-__all__ = ["Address", "Kind", "SourceOptions", "open_source", "parse_address", "redact", "unique_names"]
+__all__ = [
+    "Address",
+    "Kind",
+    "SourceOptions",
+    "nearly_an_address",
+    "open_source",
+    "parse_address",
+    "redact",
+    "unique_names",
+]
 
 _AS_IT_IS = SourceOptions()
 

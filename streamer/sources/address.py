@@ -5,10 +5,11 @@ Light on purpose: configuration checks read addresses without opening anything.
 
 import glob
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from streamer.errors import ConfigError
 from streamer.sources.listing import PICTURE_SUFFIXES, holds_films
@@ -16,11 +17,13 @@ from streamer.sources.pattern import parse_pattern
 from streamer.sources.redaction import (
     HIDDEN,
     hide,
+    nearly_an_address,
     redact,
     redact_parameters,
     secret_parameters,
     written_forms,
 )
+from streamer.sources.userinfo import TO_ENCODE, ends_unclearly, scheme_forgotten
 
 __all__ = ["ALLOWED", "PICTURE_SUFFIXES", "Address", "Kind", "camera_name", "parse_address"]
 
@@ -70,6 +73,7 @@ class Address:
     redacted: str
     name: str  # for a camera without a name of its own
     live: bool  # unless the user says otherwise
+    environment: tuple[str, ...] = field(default=(), repr=False)  # what of path and query came from there
 
     def redact(self, text: str) -> str:
         """Hide this address' credentials in a text, in every form in which they may be written."""
@@ -79,26 +83,30 @@ class Address:
             if parts.password:
                 secrets += written_forms(parts.username or "", parts.password)
                 secrets.append(f"{parts.username or ''}:{parts.password}")
-            secrets += [value for value in secret_parameters(self.text) if len(value) > 3]
+            values = secret_parameters(self.text)
+            secrets += [value for value in (*values, *map(unquote, values)) if len(value) > 3]
+            if self.environment:
+                text = text.replace(_behind(parts), hide(_behind(parts), self.environment))
         return redact(hide(text, secrets))
 
 
-def parse_address(text: str, folder: Path | None = None) -> Address:
+def parse_address(text: str, folder: Path | None = None, environment: Collection[str] = ()) -> Address:
     """Read a SOURCE; relative paths count from `folder`, or the working directory.
 
+    environment: values in it that came from there, which are not shown in the address of a camera.
     Raises ConfigError for anything that is not in the list of what is allowed.
     """
     if not text:
         raise ConfigError(f"a source is empty; allowed: {ALLOWED}")
     if not text.isprintable():
-        raise ConfigError(f"a source has control characters in it: {redact(ascii(text))}")
+        raise ConfigError(f"a source has control characters in it: {nearly_an_address(ascii(text)[1:-1])}")
     if _DEVICE.fullmatch(text):
         return Address(Kind.USB, text, text, camera_name(text.rsplit("/", 1)[1]), live=True)
     match = _SCHEME.match(text)
     scheme = match[1].lower() if match else ""
     rest = text[len(scheme) + 1 :]
     if scheme in ("rtsp", "rtsps", "http", "https"):
-        return _network(Kind(scheme), rest)
+        return _network(Kind(scheme), rest, environment)
     if scheme == "usb":
         if not re.fullmatch(r"[0-9]{1,3}", rest):
             raise ConfigError(f"usb:{rest}: allowed is usb: and the camera's number, as in usb:0")
@@ -107,22 +115,32 @@ def parse_address(text: str, folder: Path | None = None) -> Address:
         return Address(Kind.SYNTHETIC, rest, text, "synthetic", live=parse_pattern(rest).count is None)
     folder = (folder or Path()).absolute()
     path = folder / text
+    shown = nearly_an_address(text)
     try:
-        if not scheme or path.exists():
+        if path.exists():
+            return _local(text, path, folder)
+        if not (scheme and rest.startswith("//")) and scheme_forgotten(text):
+            raise ConfigError(
+                f"{shown}: is no address, nor a file that there is; did you mean rtsp://{shown}?"
+            )
+        if not scheme:
             return _local(text, path, folder)
     except OSError as error:  # a name that is too long, a folder that may not be entered
-        raise ConfigError(f"{text[:80]}: {(error.strerror or 'cannot be looked at').lower()}") from error
-    if "@" in text:  # an address whose scheme was forgotten: what stands before may be a password
-        raise ConfigError(f"{HIDDEN}@{text.rpartition('@')[2]}: is no address; write rtsp:// before it")
+        raise ConfigError(f"{shown[:80]}: {(error.strerror or 'cannot be looked at').lower()}") from error
     raise ConfigError(
-        f"{redact(text)}: {scheme}: is not allowed; allowed: {ALLOWED} (if it is a file: ./{scheme}:…)"
+        f"{shown}: {scheme}: is not allowed; allowed: {ALLOWED} (if it is a file: ./{scheme}:…)"
     )
 
 
-def _network(kind: Kind, rest: str) -> Address:
+def _network(kind: Kind, rest: str, environment: Collection[str]) -> Address:
     # Until it has been taken apart nobody knows where a password ends, so these errors show nothing of it.
     if any(letter.isspace() or letter in '\\"<>^`{|}' for letter in rest):
         raise ConfigError(f'{kind}://…: spaces and any of \\ " < > ^ ` {{ | }} must be percent-encoded')
+    if rest.startswith("//") and ends_unclearly(rest[2:]):
+        raise ConfigError(
+            f"{kind}://…: it cannot be told where the password ends: there is an @ behind what would be the "
+            f"host. In a user name or password {TO_ENCODE}; and in the path an @ is %40"
+        )
     try:
         parts = urlsplit(f"{kind}:{rest}")
         host, port = parts.hostname, parts.port
@@ -131,9 +149,16 @@ def _network(kind: Kind, rest: str) -> Address:
     if not rest.startswith("//") or not host or port == 0 or not re.fullmatch(r"[\w.:%-]+", host):
         raise ConfigError(
             f"{kind}://…: this is no address; allowed is {kind}://HOST/PATH or {kind}://HOST:PORT/PATH, with "
-            "USER:PASSWORD@ before HOST where needed; / ? # @ in a password are written %2F %3F %23 %40"
+            f"USER:PASSWORD@ before HOST where needed; in them {TO_ENCODE}"
         )
-    return Address(kind, parts.geturl(), _shown(parts), camera_name(host), live=True)
+    told = tuple(value for value in environment if value and value in _behind(parts))
+    shown = parts._replace(path=hide(parts.path, told), query=hide(parts.query, told))
+    return Address(kind, parts.geturl(), _shown(shown), camera_name(host), live=True, environment=told)
+
+
+def _behind(parts: SplitResult) -> str:
+    """What stands behind the host."""
+    return parts.path + (f"?{parts.query}" if parts.query else "")
 
 
 def _shown(parts: SplitResult) -> str:

@@ -15,6 +15,7 @@ import av.error
 from streamer.errors import Cause, SourceError
 from streamer.rtsp.failures import Refused, Undescribed, Unreadable
 from streamer.sources.address import Address, Kind
+from streamer.sources.untold import untold
 
 _UNREACHABLE = {
     errno.EHOSTUNREACH: "no route to it",
@@ -58,7 +59,7 @@ def unsendable(address: Address) -> SourceError:
 
 def not_by_us(error: SourceError, why: str) -> SourceError:
     """FFmpeg cannot read it either; `why` we did not is the better hint."""
-    return SourceError(error.cause, f"{error} (not read by ourselves: {why})")
+    return type(error)(error.cause, f"{error} (not read by ourselves: {why})")
 
 
 def no_picture(address: Address, limit_s: float, lost: int) -> SourceError:
@@ -76,6 +77,8 @@ def no_datagrams(address: Address, limit_s: float) -> SourceError:
 
 def explain_rtsp(error: Refused | Undescribed | Unreadable | OSError, address: Address) -> SourceError:
     """What went wrong with a camera that we read ourselves."""
+    if isinstance(error, Refused) and error.untold:
+        return untold(address)
     if isinstance(error, Refused):
         cause = _CAUSES.get(error.status, Cause.NETWORK)
         text = "asks for a user name and a password (401)" if error.asked else _status(error.status)
@@ -145,15 +148,6 @@ def explain_network(error: av.FFmpegError, address: Address) -> SourceError:
     return SourceError(cause, f"{address.redacted}: {text or _broken(error, address)}")
 
 
-def sent_on(address: Address, status: int) -> SourceError:
-    """A web server sends us to where there is nothing either: in a circle, mostly."""
-    what = (
-        f"sends us elsewhere ({status}), again and again or to where nobody answers: open the address in a "
-    )
-    what += "browser, and give the one where the video is"
-    return SourceError(Cause.NETWORK, f"{address.redacted}: {what}")
-
-
 def answered(error: av.FFmpegError) -> str | None:
     """What a server's status means, or None where there was none."""
     answers = {
@@ -208,7 +202,8 @@ def explain_file(error: av.FFmpegError, address: Address) -> SourceError:
 def no_video(address: Address, found: list[str]) -> SourceError:
     """There are streams, but none with video."""
     only = f", only {', '.join(sorted(set(found)))}" if found else ""
-    return SourceError(Cause.CODEC, f"{address.redacted}: no video stream in it{only}")
+    advice = "give another file" if address.kind.film else "look up the address of its video"
+    return SourceError(Cause.CODEC, f"{address.redacted}: no video stream in it{only}", advice)
 
 
 def no_decoder(address: Address) -> SourceError:
@@ -220,5 +215,7 @@ def no_decoder(address: Address) -> SourceError:
 def too_large(address: Address, size: tuple[int, int], allowed: str) -> SourceError:
     """The pictures are larger than anything we would allocate memory for."""
     return SourceError(
-        Cause.CODEC, f"{address.redacted}: pictures of {size[0]}x{size[1]} pixels; allowed are {allowed}"
+        Cause.CODEC,
+        f"{address.redacted}: pictures of {size[0]}x{size[1]} pixels; allowed are {allowed}",
+        "make them smaller",
     )

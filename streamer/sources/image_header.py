@@ -3,10 +3,18 @@
 import struct
 from collections.abc import Iterator
 
+from streamer.sources import limits
+
 _JPEG_END = b"\xff\xd9"
 # Start-of-frame markers: ITU-T T.81, table B.1, without DHT, JPG and DAC.
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _JPEG_SCAN = 0xDA
+# What has a length and may stand before the scan: DHT, DAC, DQT, DNL, DRI, applications' own, comments. What
+# has none decoders skip, so a segment behind it would be no segment to them.
+_JPEG_SEGMENTS = _JPEG_FRAMES | {0xC4, 0xCC, _JPEG_SCAN, 0xDB, 0xDC, 0xDD, 0xFE} | set(range(0xE0, 0xF0))
+
+# Width and height, and those of its tiles, of which decoders take a whole one.
+_TIFF_SIDES = (256, 257, 322, 323)
 
 
 def picture_size(data: bytes) -> tuple[int, int]:
@@ -32,6 +40,8 @@ def _jpeg(data: bytes) -> tuple[int, int]:
         if marker == 0xFF:  # a fill byte
             position += 1
             continue
+        if marker not in _JPEG_SEGMENTS or length < 2:
+            raise ValueError("damaged")
         if marker in _JPEG_FRAMES:
             height, width = struct.unpack_from(">HH", data, position + 5)
             size = width, height
@@ -70,24 +80,32 @@ def _riff(data: bytes) -> tuple[int, int]:
     if kind == b"VP8L":
         (bits,) = struct.unpack_from("<I", data, 21)
         return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if kind != b"VP8 ":
+        raise ValueError("not a picture")
     width, height = struct.unpack_from("<HH", data, 26)
     return width & 0x3FFF, height & 0x3FFF
 
 
 def _tiff(data: bytes) -> tuple[int, int]:
-    """TIFF 6.0, section 2; tags 256 and 257."""
+    """TIFF 6.0, sections 2 and 15."""
     order = "<" if data.startswith(b"II") else ">"
-    fields = dict(_tiff_fields(data, order))
-    if 256 not in fields or 257 not in fields:
+    sides = [field for field in _tiff_fields(data, order) if field[0] in _TIFF_SIDES]
+    size = dict(sides)
+    # Of one that stands there twice decoders take the first, or the last.
+    if len(size) < len(sides) or 256 not in size or 257 not in size:
         raise ValueError("damaged")
-    return fields[256], fields[257]
+    if limits.too_large((size.get(322, 0), size.get(323, 0))):
+        raise ValueError("damaged")
+    return size[256], size[257]
 
 
 def _tiff_fields(data: bytes, order: str) -> Iterator[tuple[int, int]]:
     (directory,) = struct.unpack_from(f"{order}I", data, 4)
     (count,) = struct.unpack_from(f"{order}H", data, directory)
     for position in range(directory + 2, directory + 2 + 12 * count, 12):
-        tag, kind = struct.unpack_from(f"{order}HH", data, position)
+        tag, kind, values = struct.unpack_from(f"{order}HHI", data, position)
+        if tag in _TIFF_SIDES and (kind not in (3, 4) or values != 1):  # SHORT or LONG: others lie elsewhere
+            raise ValueError("damaged")
         (value,) = struct.unpack_from(f"{order}{'H' if kind == 3 else 'I'}", data, position + 8)
         yield tag, value
 

@@ -37,11 +37,8 @@ def look(path: Path, shown: str, most: int | None = None) -> Found:
     if path.is_file():
         return Found([path], []) if path.suffix.lower() in PICTURE_SUFFIXES else Found([], [path])
     try:
-        places = (
-            path.iterdir() if path.is_dir() else map(Path, _Search(path, shown, most or MOST_ENTRIES).found())
-        )
         found = Found([], [])
-        for place in places:
+        for place in _places(path, shown, most or MOST_ENTRIES):
             suffix = place.suffix.lower()
             kind = found.pictures if suffix in PICTURE_SUFFIXES else found.films
             if (kind is found.pictures or suffix in FILM_SUFFIXES) and _counts(place):
@@ -54,6 +51,14 @@ def look(path: Path, shown: str, most: int | None = None) -> Found:
     found.pictures.sort()
     found.films.sort()
     return found
+
+
+def _places(path: Path, shown: str, most: int) -> Iterator[Path]:
+    if path.is_dir():
+        return path.iterdir()
+    if not glob.has_magic(str(path)) and not path.exists():
+        raise SourceError(Cause.NOT_FOUND, f"{shown}: there is no such file or folder")
+    return map(Path, _Search(path, shown, most).found())
 
 
 def of_one_kind(found: Found, kind: str, shown: str) -> list[Path]:

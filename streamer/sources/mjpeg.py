@@ -23,6 +23,7 @@ from streamer.sources.web import Answer
 READ_BYTES = 262_144
 # So much of what has come is taken in before a picture is looked at.
 MOST_AT_ONCE_BYTES = 4_000_000
+MOST_AT_ONCE_S = 0.2  # … and for so long: a server may hand out one byte after the other
 # Pictures that come together: more than this are a backlog, and each of them stands alone.
 MOST_TOGETHER = 3
 
@@ -70,11 +71,13 @@ class Mjpeg:
     def _next(self) -> list[tuple[bytes, int]] | None:
         """The pictures that have come whole, and when, once there is something to read; None at the end."""
         found: list[tuple[bytes, int]] = []
-        taken, failure = 0, ""
-        if self._failure:
+        taken, failure, until_ns = 0, "", None
+        if self._failure and not self._stopping:
             raise self._failure
         try:
-            while not taken or (taken < MOST_AT_ONCE_BYTES and self._answer.waits):
+            while until_ns is None or (
+                taken < MOST_AT_ONCE_BYTES and self._clock.now_ns() < until_ns and self._answer.waits
+            ):
                 self._answer.body.within(self._read_s)
                 data = self._answer.response.read1(READ_BYTES)
                 if not data:
@@ -82,6 +85,7 @@ class Mjpeg:
                 taken += len(data)
                 # The next read may have to wait for the rest of a TLS record, or of a chunk's length.
                 came_ns = self._clock.now_ns()
+                until_ns = until_ns or came_ns + round(MOST_AT_ONCE_S * 1e9)
                 found += [(picture, came_ns) for picture in self._jpegs.add(data)]
         except TimeoutError:
             self._failure = silence(self._address, self._read_s)

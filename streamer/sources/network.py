@@ -22,7 +22,9 @@ from streamer.sources.mjpeg import Mjpeg
 from streamer.sources.options import SourceOptions
 from streamer.sources.pile import Pile
 from streamer.sources.tap import Tap
+from streamer.sources.untold import has_login, untold
 from streamer.sources.web import ask, may_be_mjpeg
+from streamer.sources.web_causes import compressed, named_instead
 
 # Cameras that save bandwidth send a keyframe every 20 s.
 NO_PICTURE_LIMIT_S = 30.0
@@ -44,7 +46,6 @@ class NetworkSource:
     def __init__(self, address: Address, options: SourceOptions, clock: Clock) -> None:
         self._address = address
         self._options = options
-        self.sparse = options.decode == "key"
         self._clock = clock
         self._opened: tuple[InputContainer, VideoStream] | None = None
         self._decoding: Decoding | None = None
@@ -55,6 +56,12 @@ class NetworkSource:
         self._stopping = False
         self._mjpeg: Mjpeg | None = None
         self._by_ffmpeg = False  # what stands there is not Motion JPEG
+        self._kind = ""  # what the server says that it is
+
+    @property
+    def sparse(self) -> bool:
+        """Whether only keyframes are wanted of what has others: each picture of Motion JPEG is one."""
+        return self._options.decode == "key" and self._mjpeg is None
 
     @property
     def damaged(self) -> int:
@@ -67,14 +74,18 @@ class NetworkSource:
             return self
         if self._stopping:  # nothing ends FFmpeg while it connects
             raise stopped(self._address)
+        if self._options.digest_only and has_login(self._address):
+            raise untold(self._address, ffmpeg=True)
         started_ns = self._clock.now_ns()
         try:
             self._opened = demuxing.open_network(self._address, self._options.transport)
         except av.FFmpegError as error:
             failure = self._explain(error, started_ns, demuxing.OPEN_TIMEOUT_S)
+            if failure.cause in (Cause.CODEC, Cause.NETWORK):
+                failure = named_instead(self._address, self._kind) or failure
         else:
             if not self._too_long(started_ns, demuxing.OPEN_TIMEOUT_S):
-                self._by_ffmpeg = True
+                self._by_ffmpeg, self._kind = True, ""
                 self._decoding = Decoding(self._opened[1], self._address)
                 self._timed = demuxing.timed(self._opened[0])
                 self._segmented = demuxing.segmented(self._opened[0])
@@ -95,13 +106,17 @@ class NetworkSource:
 
     def _is_mjpeg(self) -> bool:
         """Look what the server answers: Motion JPEG we read ourselves. Raises SourceError."""
-        self._mjpeg = None
-        answer = ask(self._address, demuxing.OPEN_TIMEOUT_S)
+        self._mjpeg, self._kind = None, ""
+        answer = ask(self._address, demuxing.OPEN_TIMEOUT_S, digest_only=self._options.digest_only)
         if answer is None:
             return False
+        self._kind = answer.kind
         if not answer.kind.startswith("multipart/"):
             answer.close()
             return False
+        if answer.compression:
+            answer.close()
+            raise compressed(self._address, answer.compression)
         self._mjpeg = Mjpeg(answer, self._address, self._clock, read_s=demuxing.READ_TIMEOUT_S)
         if self._stopping:
             self._mjpeg.stop()

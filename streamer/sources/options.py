@@ -1,6 +1,5 @@
 """How a source is to be read, as far as a user may say so."""
 
-import math
 import re
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ from streamer.sources.address import Address, Kind
 
 TRANSPORTS = ("tcp", "udp")
 DECODES = ("all", "key")
+LATEST_S = 1_000_000_000  # in nanoseconds it must fit into 64 bits
 TIME = "seconds, or [HH:]MM:SS[.mmm]"
 _CLOCK = re.compile(r"(?:(\d{1,4}):)?(\d{1,6}):(\d{1,2}(?:\.\d{1,9})?)", re.ASCII)
 _SIZE = re.compile(r"([1-9]\d{1,4})x([1-9]\d{1,4})", re.ASCII)
@@ -49,6 +49,7 @@ class SourceOptions:
     to_s: float | None = None  # … and nothing from this one on
     size: tuple[int, int] | None = None  # of a USB camera: width and height, pixels
     fps: float | None = None  # of a USB camera
+    digest_only: bool = False  # of a network camera that nobody named: it is not told the password itself
 
     def check(self, address: Address) -> None:
         """Raise ConfigError, which names the key, where this cannot be asked of that address."""
@@ -62,8 +63,17 @@ class SourceOptions:
                 f"{where}: decode: key is for compressed video, from the network or a file; "
                 "use max_fps for fewer pictures"
             )
+        if self.transport == "udp" and kind is Kind.RTSPS:
+            raise ConfigError(
+                f"{where}: over udp its pictures would come unencrypted; leave transport: udp out, or write "
+                "rtsp:// where anybody may see them"
+            )
+        if self.transport == "udp" and kind is not Kind.RTSP:
+            raise ConfigError(f"{where}: transport: udp is for rtsp:// cameras; leave it out")
         if self.live is False and address.live:
-            raise ConfigError(f"{where}: is live, every frame cannot be asked of it; leave --every-frame out")
+            raise ConfigError(
+                f"{where}: is live, every frame cannot be asked of it; leave live: false (--every-frame) out"
+            )
         self._check_part(address)
         if kind is not Kind.USB and (self.size, self.fps) != (None, None):
             raise ConfigError(f"{where}: 'size' and 'fps' are asked of USB cameras: set it in the camera")
@@ -77,8 +87,9 @@ class SourceOptions:
                 raise ConfigError(f"{where}: is live; {key!r} is for recordings")
             if not address.kind.film:
                 raise ConfigError(f"{where}: has no times of its own; {key!r} is for video files")
-            if not 0 <= value < math.inf:
-                raise ConfigError(f"{where}: {key!r} is {value:g}; allowed: {TIME}, from 0 on")
+            if not 0 <= value < LATEST_S:
+                text = f"allowed: {TIME}, from 0 to {LATEST_S} seconds"
+                raise ConfigError(f"{where}: {key!r} is {value:g}; {text}")
         if self.to_s is not None and self.to_s <= (self.from_s or 0):
             raise ConfigError(
                 f"{where}: 'to' is {self.to_s:g} s, and 'from' {self.from_s or 0:g} s: nothing lies between "

@@ -6,15 +6,18 @@ from collections.abc import Iterable
 from urllib.parse import quote, quote_plus, unquote
 
 HIDDEN = "***"
+SHORTEST_HIDDEN = 4  # letters, in any text; shorter ones are in half of all words
 
 # What cameras and services call the parameters that carry a secret.
 _TELLING_NAME = (
     r"(?:[\w.-]*(?:pass|pwd|pw|secret|token|key|auth|signature|credential|session)[\w.-]*"
     r"|login\w*|user(?:name)?|usr|sig)"
 )
-_USERINFO = re.compile(r"([a-z][a-z0-9+.-]*://)[^\s\"'<>]*@", re.IGNORECASE)
-_ENCODED_USERINFO = re.compile(r"(%3a%2f%2f)[^\s\"'<>]*%40", re.IGNORECASE)
-_PARAMETER = re.compile(rf"(?<![a-z0-9])({_TELLING_NAME})=((?:[^&;/?#\s\"'<>:]|:(?!\s|$))*)", re.IGNORECASE)
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+_USERINFO = re.compile(r"([a-z][a-z0-9+.-]*://)[^\s\"<>]*@", re.IGNORECASE)
+_ENCODED_USERINFO = re.compile(r"(%3a%2f%2f)[^\s\"<>]*%40", re.IGNORECASE)
+# A value goes on to the next &, whatever else is in it: who writes a password there may not encode it.
+_PARAMETER = re.compile(rf"(?<![a-z0-9])({_TELLING_NAME})=((?:[^&\s\"<>:]|:(?!\s|$))*)", re.IGNORECASE)
 _HEADER = re.compile(r"(authorization\s*[:=]\s*\w+)\s+[^\r\n]+", re.IGNORECASE)
 
 
@@ -27,6 +30,18 @@ def redact(text: str) -> str:
     text = _ENCODED_USERINFO.sub(rf"\1{HIDDEN}%40", text)
     text = _HEADER.sub(rf"\1 {HIDDEN}", text)
     return redact_parameters(text)
+
+
+def nearly_an_address(text: str) -> str:
+    """What may be shown of a text that is no address, but may have been meant as one with a password.
+
+    Where that ends nobody knows: all before the last @ goes.
+    """
+    before, at, after = text.rpartition("@")
+    if at and ":" in before:
+        scheme = _SCHEME.match(before)
+        text = f"{scheme[0] if scheme else ''}{HIDDEN}@{after}"
+    return redact(text)
 
 
 def redact_parameters(text: str) -> str:

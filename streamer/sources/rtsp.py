@@ -161,7 +161,9 @@ class RtspSource:
         connect_s = PATIENT_S if patient else OPEN_S
         in_all_s, each_s = (PATIENT_S, PATIENT_S) if patient or self._slow else (OPEN_S, ANSWER_S)
         try:
-            self._route = self._route or Route(parse_place(self._address.text))
+            self._route = self._route or Route(
+                parse_place(self._address.text, digest_only=self._options.digest_only)
+            )
             if not self._route.place.sendable:
                 return causes.unsendable(self._address)
             self._playing, route = open_camera(

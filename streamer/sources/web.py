@@ -12,16 +12,20 @@ from typing import Any, cast
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from streamer.errors import Cause, SourceError
 from streamer.rtsp.auth import Login, best_challenge
 from streamer.rtsp.connection import tls
 from streamer.rtsp.message import CODING
 from streamer.sources.address import Address, Kind
-from streamer.sources.causes import sent_on, silence
+from streamer.sources.causes import silence
+from streamer.sources.untold import untold
+from streamer.sources.web_causes import headless, refused, sent_astray, sent_on
 
 MOST_REDIRECTS = 5
 _AS_WRITTEN = "%/:=&?~#+!$,;'@()*[]"  # RFC 3986, section 2.2; other letters are encoded as UTF-8
+LARGEST_HEAD_BYTES = 262_144
 _REDIRECTS = (301, 302, 303, 307, 308)
+# RFC 9110, section 8.4.1. Whatever else a camera says there, it sends its pictures as they are.
+_COMPRESSIONS = ("gzip", "deflate", "compress", "br", "zstd")
 # Of what is called so, nobody makes Motion JPEG; what is asked for twice may be handed out only once.
 _NEVER_MJPEG = (".m3u8", ".ts", ".flv", ".mp4", ".mkv", ".webm")
 
@@ -35,6 +39,21 @@ class Answer:
     response: http.client.HTTPResponse
     sock: socket.socket
     body: "Body"
+
+    @property
+    def challenges(self) -> list[str]:
+        """How it wants to be told the password."""
+        # http.client takes bytes for Latin-1.
+        told = self.response.headers.get_all("WWW-Authenticate", [])
+        return [line.encode("latin-1").decode(*CODING) for line in told]
+
+    @property
+    def compression(self) -> str | None:
+        """How its body is compressed; None where it is not."""
+        headers = self.response.headers
+        told = [*headers.get_all("Content-Encoding", []), *headers.get_all("Transfer-Encoding", [])]
+        words = {word.strip().lower().removeprefix("x-") for line in told for word in line.split(",")}
+        return next((one for one in _COMPRESSIONS if one in words), None)
 
     @property
     def waits(self) -> bool:
@@ -62,6 +81,11 @@ class Body(io.RawIOBase):
     def __init__(self, sock: socket.socket, end_s: float) -> None:
         self._sock = sock
         self._end_s = end_s  # monotonic
+        self._left: int | None = LARGEST_HEAD_BYTES
+
+    def headed(self) -> None:
+        """The head is over; what comes now has no end."""
+        self._left = None
 
     def within(self, timeout_s: float) -> None:
         """What is read next may take so long, from now on."""
@@ -75,7 +99,12 @@ class Body(io.RawIOBase):
         if left_s <= 0:
             raise TimeoutError
         self._sock.settimeout(left_s)
-        return self._sock.recv_into(buffer)
+        count = self._sock.recv_into(buffer)
+        if self._left is not None:
+            self._left -= count
+            if self._left < 0:
+                raise http.client.LineTooLong("head")
+        return count
 
 
 class _Readable:
@@ -103,42 +132,51 @@ def may_be_mjpeg(address: Address) -> bool:
     return web and not named and not proxied(address)
 
 
-def ask(address: Address, timeout_s: float) -> Answer | None:
+def ask(address: Address, timeout_s: float, *, digest_only: bool = False) -> Answer | None:
     """What stands at an http or https address; None where nothing that can be used here.
 
     Certificates are not verified. The password goes only to the host that it was given for, never from
-    https to http. Raises SourceError where what is wrong is certain: no answer in time, a password that
-    is refused, redirects without an end.
+    https to http; with `digest_only` it is never told itself. Raises SourceError where what is wrong is
+    certain: no answer in time, a password that is refused, redirects without an end.
     """
     parts, end_s, status = urlsplit(address.text), time.monotonic() + timeout_s, 0
     user, password, host = parts.username, parts.password or "", parts.hostname
     for _ in range(MOST_REDIRECTS + 1):
-        known = user is not None and parts.hostname == host
-        login = Login(unquote(user or ""), unquote(password)) if known else None
+        ours = user is not None and parts.hostname == host
+        login = Login(unquote(user or ""), unquote(password)) if ours else None
         try:
-            answer = _get(parts, login, end_s)
+            answer = _get(parts, login, end_s, digest_only=digest_only)
         except TimeoutError:
             raise silence(address, timeout_s) from None
-        except (OSError, ValueError, http.client.HTTPException):
+        except (OSError, ValueError, http.client.HTTPException) as error:
+            # One that is none of its kinds says that there are too many headers.
+            if isinstance(error, http.client.LineTooLong) or type(error) is http.client.HTTPException:
+                raise headless(address) from None
             return None  # whoever asks next says why
         status = answer.status
         if status == 200:
             return answer
         there = _elsewhere(parts, answer.response.headers.get("Location", ""))
         answer.close()
-        if status == 401 and login is not None:
-            raise SourceError(Cause.AUTH, f"{address.redacted}: user name or password was refused (401)")
-        if status not in _REDIRECTS or there is None:
+        if status == 401:
+            known = best_challenge(answer.challenges) is not None
+            hidden = best_challenge(answer.challenges, digest_only=digest_only) is not None
+            if login is not None and known and not hidden:
+                raise untold(address)
+            raise refused(address, given=user is not None, ours=login is not None, known=known)
+        if status not in _REDIRECTS:
             return None
+        if there is None:
+            raise sent_astray(address, status)
         parts = there
     raise sent_on(address, status)
 
 
-def _get(parts: SplitResult, login: Login | None, end_s: float) -> Answer:
+def _get(parts: SplitResult, login: Login | None, end_s: float, *, digest_only: bool) -> Answer:
     target = quote((parts.path or "/") + f"?{parts.query}" * bool(parts.query), safe=_AS_WRITTEN)
     answer = _once(parts, target, {}, end_s)
     if answer.status == 401 and login is not None:
-        challenge = best_challenge(answer.response.headers.get_all("WWW-Authenticate", []))
+        challenge = best_challenge(answer.challenges, digest_only=digest_only)
         if challenge is not None:
             answer.close()
             login.asked(challenge)
@@ -165,6 +203,7 @@ def _once(parts: SplitResult, target: str, headers: dict[str, bytes], end_s: flo
         body = Body(sock, end_s)
         connection.sock = cast(Any, _Readable(body))
         response = connection.getresponse()
+        body.headed()
     except BaseException:
         sock.close()
         raise
