@@ -9,6 +9,7 @@ from streamer.detections import Detections
 from streamer.opencv import cv2
 
 Colour = tuple[int, int, int]  # BGR
+Polygons = Sequence[Sequence[tuple[float, float]]]  # x, y as parts of the picture's width and height, 0…1
 
 # Each the farthest from all before it in CIELAB, among those bright (L* > 45) and colourful (C* > 38)
 # enough for boxes: any two of the first 12 are 43 apart, of all 24 32; hues in equal steps have twins at 12.
@@ -25,15 +26,18 @@ WHITE: Colour = (255, 255, 255)
 _REGULAR = 400
 
 
-def draw(pixels: NDArray[np.uint8], seen: Detections, *, caption: str | None = None) -> NDArray[np.uint8]:
+def draw(
+    pixels: NDArray[np.uint8], seen: Detections, *, caption: str | None = None, region: Polygons = ()
+) -> NDArray[np.uint8]:
     """A copy of the picture, (H, W, 3) uint8 BGR, with boxes, labels and a caption at the top left.
 
-    Lines and letters grow with the picture's shorter side. A colour belongs to a class, or to a
-    track where there is one. Boxes that a tracker only predicts are dashed. Labels keep clear of each
-    other while there is room.
+    Below them lies the outline of the region. Lines and letters grow with the picture's shorter side. A
+    colour belongs to a class, or to a track where there is one. Boxes that a tracker only predicts are
+    dashed. Labels keep clear of each other while there is room.
     """
     picture = pixels.copy()
     side = min(picture.shape[:2])
+    outline(picture, region, max(1, round(side / 480)))
     draw_on(picture, seen, max(1, round(side / 240)), max(11, round(side / 34)), caption)
     return picture
 
@@ -58,6 +62,16 @@ def draw_on(
     for i in order:
         x1, y1, x2, y2 = boxes[i].tolist()
         plates.add(_label(seen, i), (x1, y1, x2, y2), _colour(seen, i))
+
+
+def outline(picture: NDArray[np.uint8], region: Polygons, line: int) -> None:
+    """The edges of a region on the picture itself, (H, W, 3) uint8 BGR: a thin line of this many pixels."""
+    if not region:
+        return
+    last = np.array((picture.shape[1] - 1, picture.shape[0] - 1))
+    polygons = [np.round(np.array(points) * last).astype(np.int32) for points in region]
+    for ink, width in ((BLACK, line + 2), (WHITE, line)):  # readable on any background
+        cv2.polylines(picture, polygons, True, ink, width, cv2.LINE_AA)
 
 
 def colour(number: int) -> Colour:

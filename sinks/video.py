@@ -3,6 +3,7 @@
 import os
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Self
 
 from sinks.encoding import Film
 from sinks.overlay import draw
+from streamer import Region
 from streamer.errors import ConfigError, SinkError, Unwritten
 from streamer.frame import Frame
 from streamer.result import Result
@@ -40,9 +42,10 @@ class AnnotatedVideo:
     takes = Result
     backlog = 8  # a record should not have holes where the disk takes a moment
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        """Raises ConfigError where the path is not that of an MP4 file."""
+    def __init__(self, path: str | os.PathLike[str], *, regions: Mapping[str, Region] | None = None) -> None:
+        """`regions`: by camera, to be outlined. Raises ConfigError where the path is no MP4 file's."""
         self._path = os.fspath(path)
+        self._polygons = {camera: region.polygons for camera, region in (regions or {}).items()}
         if Path(self._path).suffix.lower() != ".mp4":
             raise ConfigError(f"video {self._path!r}: the file is MP4; end its name in .mp4")
         self._films: dict[str, Film] = {}
@@ -92,7 +95,8 @@ class AnnotatedVideo:
         if broken is not None and time.monotonic() < broken.again_s:
             raise Unwritten(broken.why)
         try:
-            pixels = draw(frame.picture.bgr(), result.detections, caption=caption(frame))
+            region = self._polygons.get(frame.camera, ())
+            pixels = draw(frame.picture.bgr(), result.detections, caption=caption(frame), region=region)
         except Exception as error:  # somebody else's picture: overwritten meanwhile, or not to be decoded
             raise Unwritten(f"video: a picture of {frame.camera} cannot be read: {error}") from error
         try:
@@ -145,8 +149,10 @@ class AnnotatedVideo:
     def _begun(self, path: Path) -> bool:
         """Whether another camera's film went on there."""
         for other, last in self._parts.items():
+            if path.parent != other.parent or not path.stem.startswith(f"{other.stem}-"):
+                continue
             number = path.stem.removeprefix(f"{other.stem}-")
-            if path.parent == other.parent and number.isdecimal() and 2 <= int(number) <= last:
+            if number.isdecimal() and 2 <= int(number) <= last:
                 return True
         return False
 

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 
 from streamer.camera import Camera
-from streamer.errors import text_of
+from streamer.errors import followed_by, text_of
 from streamer.frame import Quality
 from streamer.health import Health
 from streamer.status import State
@@ -58,7 +58,7 @@ class Announcer:
         level, text = logging.INFO, ""
         if status.state in (State.RETRYING, State.FAILED):
             when = "trying again slowly" if status.state is State.FAILED else "trying again"
-            level, text = logging.WARNING, f"{status.why}; {when}"
+            level, text = logging.WARNING, followed_by(status.why, when)
         elif camera.error is not None:
             level, text = logging.ERROR, text_of(camera.error)
         elif status.state in (State.LIVE, State.SILENT) and status.why:

@@ -59,7 +59,6 @@ def test_displays() -> None:
         server.bind(f"\0/tmp/.X11-unix/X{number}")
         server.listen()
         assert level({"DISPLAY": f":{number}.0"}) is Level.OK
-    assert level({"DISPLAY": "elsewhere:0"}) is Level.OK, "other machines are not asked"
     assert level({"WAYLAND_DISPLAY": "wayland-none", "XDG_RUNTIME_DIR": "/nowhere"}) is Level.WARNING
 
 
@@ -115,7 +114,7 @@ def test_a_broken_machine(tmp_path: Path) -> None:
         "numpy": "raise ImportError('libgfortran.so.5 is missing')",
         "onnxruntime": "raise SystemExit('no')",
         "torch": "import os; os.abort()",
-        "torchvision": "raise RuntimeError('operator torchvision::nms does not exist')",
+        "torchvision": "raise RuntimeError('operator torchvision::nms does not exist')",  # nobody loads it
         "ultralytics": "raise RuntimeError('settings cannot be written')",
         "filelock": "raise OSError('odd')",
     }.items():
@@ -131,6 +130,7 @@ def test_a_broken_machine(tmp_path: Path) -> None:
     assert [line for line in done.stdout.splitlines() if line in TITLES] == list(TITLES)
     for text in ("libgfortran.so.5", "SystemExit", "SIGABRT", "settings cannot be", "force-reinstall"):
         assert text in done.stdout
+    assert "torchvision" not in done.stdout
     assert re.search(r"^\d+ problems, ", done.stdout.splitlines()[-1])
     assert max(map(len, done.stdout.splitlines())) <= 100
     assert not (tmp_path / "cache").exists()

@@ -19,6 +19,7 @@ PUBLIC = {
     "streamer.contracts",
     "streamer.cores",
     "streamer.detections",
+    "streamer.display",
     "streamer.errors",
     "streamer.evaluation",
     "streamer.event",

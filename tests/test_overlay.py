@@ -68,14 +68,32 @@ coordinate = st.floats(-50, 450, width=32)
     size=st.tuples(sides, sides),
     boxes=st.lists(st.tuples(coordinate, coordinate, coordinate, coordinate), max_size=6),
     caption=st.none() | st.text(max_size=30),
+    polygon=st.none() | st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=3, max_size=5),
 )
 @settings(max_examples=100, deadline=None)
 def test_any_picture_any_box_any_text(
-    size: tuple[int, int], boxes: list[tuple[float, float, float, float]], caption: str | None
+    size: tuple[int, int],
+    boxes: list[tuple[float, float, float, float]],
+    caption: str | None,
+    polygon: list[tuple[float, float]] | None,
 ) -> None:
     pixels = np.zeros((size[1], size[0], 3), np.uint8)
     things = seen(*boxes) if boxes else Detections.none(LABELS)
-    assert draw(pixels, things, caption=caption).shape == pixels.shape
+    region = [polygon] if polygon else []
+    assert draw(pixels, things, caption=caption, region=region).shape == pixels.shape
+
+
+@pytest.mark.parametrize("background", [0, 128, 255])
+def test_a_region_is_a_thin_line_on_any_background(background: int) -> None:
+    pixels = np.full((480, 640, 3), background, np.uint8)
+    region = [[(0, 0.25), (1, 0.25), (1, 1), (0, 1)], [(0.25, 0.05), (0.75, 0.05), (0.5, 0.2)]]
+    drawn = draw(pixels, Detections.none(LABELS), region=region)
+    rows = np.nonzero((drawn[:, 320] != background).any(axis=1))[0]
+    for edge in (0.05, 0.2, 0.25, 1):
+        near = drawn[max(0, round(edge * 479) - 3) : round(edge * 479) + 4, 320]
+        assert np.abs(near.astype(int) - background).max() > 100
+    assert len(rows) <= 4 * 7, "with its dark edges, softened"
+    assert (drawn[300, 100:540] == background).all(), "what is in it stays as it is"
 
 
 def test_colours_are_stable_and_far_apart() -> None:

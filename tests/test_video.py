@@ -19,10 +19,14 @@ from streamer import (
     Frame,
     ModelInfo,
     Quality,
+    Region,
     Result,
     SinkError,
     Timing,
 )
+from streamer.cli.assemble import assemble
+from streamer.cli.plan import plans
+from streamer.config import Config
 from streamer.errors import Unwritten
 from tests.running import ROOT, environment
 
@@ -72,6 +76,34 @@ def test_pictures_carry_their_boxes(tmp_path: Path) -> None:
     first = read(tmp_path / "a.mp4")[0].to_ndarray(format="bgr24")
     assert first[70, 30:50].max() > 100, "the box's lower edge"
     assert first[50, 35:45].max() < 20, "nothing inside it"
+
+
+def test_a_cameras_region_is_outlined(tmp_path: Path) -> None:
+    region = Region([[(0, 0), (1, 0), (1, 0.9), (0, 0.9)]])
+    with AnnotatedVideo(tmp_path / "{camera}.mp4", regions={"gate": region}) as video:
+        video.write(result(0))
+        video.write(result(0, "yard"))
+    gate, yard = (read(tmp_path / f"{name}.mp4")[0].to_ndarray(format="bgr24") for name in ("gate", "yard"))
+    assert gate[84:88, 80:150].max(axis=0).min() > 100
+    assert yard[84:88, 80:150].max() < 40
+
+
+def test_the_region_of_a_configuration_is_outlined(tmp_path: Path) -> None:
+    source = "synthetic:?size=320x240&count=2"
+    tree = {
+        "model": {"use": "tests.mine:Bright", "above": 255},
+        "cameras": {
+            "gate": {"source": source, "region": [[0, 0], [1, 0], [1, 0.5], [0, 0.5]]},
+            "yard": {"source": source},
+        },
+        "sinks": [{"use": "video", "path": str(tmp_path / "{camera}.mp4")}],
+    }
+    config = Config.model_validate(tree)
+    assemble(plans(config), config.sinks).run()
+    films = [read(tmp_path / f"{name}.mp4")[-1].to_ndarray(format="bgr24") for name in ("gate", "yard")]
+    apart = np.abs(films[0].astype(int) - films[1])[:, 60:310].mean(axis=(1, 2))
+    assert apart[118:123].max() > 30
+    assert apart[130:].max() < 10
 
 
 def test_a_keyframe_every_two_seconds_at_any_rate(tmp_path: Path) -> None:
@@ -133,6 +165,14 @@ def test_a_camera_that_comes_late_writes_over_no_other_cameras_film(tmp_path: Pa
         video.write(result(3, "gate-2"))
     counts = {path.name: len(read(path)) for path in tmp_path.iterdir()}
     assert counts == {"gate.mp4": 1, "gate-2.mp4": 1, "gate-3.mp4": 1, "gate-2-2.mp4": 1}
+
+
+def test_a_camera_whose_name_is_a_number_is_no_part_of_another(tmp_path: Path) -> None:
+    with AnnotatedVideo(tmp_path / "{camera}.mp4") as video:
+        video.write(result(0, "1"))
+        video.write(result(1, "1", size=(128, 96)))  # 1-2.mp4
+        video.write(result(2, "2"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1-2.mp4", "1.mp4", "2.mp4"]
 
 
 def test_the_camera_may_be_a_folder(tmp_path: Path) -> None:

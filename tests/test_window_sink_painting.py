@@ -1,5 +1,6 @@
 """What the window paints, without a display: tiles, words, numbers, layouts; and what the two sides share."""
 
+import math
 import os
 import threading
 from pathlib import Path
@@ -24,6 +25,8 @@ from sinks.window.seen import Seen
 from sinks.window.tile import AMBER, GREY, RED, Look
 from sinks.window.view import Wall
 from streamer import Detections
+from streamer.looking.polygon import MOST_POINTS
+from streamer.looking.region import MOST_POLYGONS
 
 SECOND = 1_000_000_000
 NOW = 1000 * SECOND
@@ -152,6 +155,11 @@ def test_letters_grow_with_the_view_and_are_never_too_small(height: int, letter:
             "failed 2.0 s ago",
             "the password is refused; tried again slowly",
         ),
+        (
+            camera(state="retrying", since_ns=NOW, why="rtsp://h/x: refused: is it on?"),
+            "offline for 0 ms",
+            "refused: is it on? Trying again",
+        ),
         (camera(state="connecting", since_ns=NOW), "connecting for 0 ms", ""),
         (camera(state="ended"), "ended", ""),
         # The camera is live, but its pictures do not get as far as the window.
@@ -210,6 +218,7 @@ TROUBLES = [
     camera(state="silent", name="n" * 200, quality=("frozen",)),
     camera(quality=("frozen", "dark", "defocused"), unseen_ns=None),
     camera(shot=None, state="connecting"),
+    camera(region=(((0, 0), (1, 0), (1, 1)), ((0.2, 0.3), (0.3, 0.3), (0.25, 0.4)))),
 ]
 
 
@@ -251,6 +260,24 @@ def test_boxes_lie_where_the_picture_lies() -> None:
     assert columns.max() == pytest.approx((500 + width) / 2, abs=3)
 
 
+def test_a_region_is_outlined_on_the_picture_wherever_it_lies_and_not_where_it_is_stale() -> None:
+    region = (((0.5, 0.25), (1, 0.25), (1, 1), (0.5, 1)),)
+    pixels = np.full((180, 320, 3), 100, np.uint8)
+    place = np.array((500, 200 - tile.bar_for(letter_for(400))))
+    across, down = fit((320, 180), (int(place[0]), int(place[1])))
+    left = (500 - across) // 2 + across // 2
+    live, away, without = (
+        painted((500, 200), look(camera(state=state, region=its)), pixels)
+        for state, its in (("live", region), ("silent", region), ("live", ()))
+    )
+    row = 200 - down // 2
+    changed = np.nonzero((live[row] != without[row]).any(axis=1))[0]
+    right = (500 + across) // 2 - 1
+    assert set(changed) <= {*range(left - 3, left + 4), *range(right - 3, right + 1)}, "a thin line"
+    assert (live[row, left - 3 : left + 4] > 200).all(axis=1).any()
+    assert (away[row, left - 3 : left + 4] == 30).all()
+
+
 def test_no_more_boxes_than_have_room_and_the_surest_of_them() -> None:
     count = MOST_BOXES + 50
     scores = np.linspace(0, 1, count, dtype=np.float32)
@@ -260,7 +287,9 @@ def test_no_more_boxes_than_have_room_and_the_surest_of_them() -> None:
     back = packed.scaled((640, 360))
     assert len(back) == MOST_BOXES
     assert back.score.min() == pytest.approx(scores[50])
-    assert len(messages.encode(camera(why="?" * 1000, boxes=packed))) < board.RECORD_BYTES
+    polygon = tuple((math.sin(i), math.cos(i)) for i in range(MOST_POINTS))
+    largest = camera(why="?" * 1000, boxes=packed, region=(polygon,) * MOST_POLYGONS)
+    assert len(messages.encode(largest)) < board.RECORD_BYTES
 
 
 def test_boxes_come_through_as_they_were() -> None:

@@ -22,7 +22,8 @@ from sinks.window.messages import MOST_CAMERAS
 T = TypeVar("T")
 
 VIEW = MOST_CAMERAS  # the place of what is true of all cameras
-RECORD_BYTES = 96 << 10  # 300 boxes of as many classes with long names, and a long sentence
+# 300 boxes of as many classes with long names, a long sentence, and the largest region.
+RECORD_BYTES = 160 << 10
 # A larger window shows a view of this size, enlarged. Pages that are never touched take no memory.
 MOST_PIXELS = 3840 * 2160
 _HEAD_BYTES = 16 * (MOST_CAMERAS + 1)

@@ -82,6 +82,7 @@ class Tile(Struct, frozen=True, array_like=True):
     boxes: Boxes | None
     unseen_ns: int | None  # scene time since the frame that was last looked at; None: none ever was
     unreadable: str = ""  # why newer pictures cannot be read
+    region: tuple[tuple[tuple[float, float], ...], ...] = ()  # polygons, in parts as the boxes
 
 
 class View(Struct, frozen=True, array_like=True):

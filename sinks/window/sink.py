@@ -2,21 +2,22 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, get_args
 
-from sinks.overlay import draw
-from sinks.window import display, snapshots
+from sinks.window import snapshots
 from sinks.window.hanging import Hanging
-from sinks.window.messages import MOST_CAMERAS, Mode, Quit, Snap, View, Wanted
+from sinks.window.messages import MOST_CAMERAS, MOST_TEXT, Mode, Quit, Snap, View, Wanted
 from sinks.window.process import Gone, Process, opened
 from sinks.window.watched import Watched
-from streamer.errors import ConfigError, SinkError, StopAsked, Unwritten
+from streamer import Region, display
+from streamer.errors import ConfigError, SinkError, StopAsked, Unwritten, text_of
 from streamer.frame import Frame
 from streamer.health import Health
 from streamer.result import Result
 
+ADVICE = "run it in a desktop session, or write --video PATH instead"
 OPENS_S = 10.0
 # No more pictures of one camera than a screen shows in a second; the newest is shown in any case.
 SHORTEST_NS = 14_000_000
@@ -33,7 +34,8 @@ class Window:
     mode: `exact` shows a picture only with what was seen in that very picture, so later and no more often
     than the detector looks; `latest` the newest picture with the newest boxes, wherever things are by now;
     `predicted` the newest picture with each box carried on by its motion. snapshots: the folder for them.
-    cameras: in the order in which they are shown; others follow as they are heard of.
+    cameras: in the order in which they are shown; others follow as they are heard of. regions: by camera, to
+    be outlined.
 
     `q`, or closing the window, raises StopAsked. Raises SinkError where there is no display, or it has gone.
     """
@@ -46,6 +48,7 @@ class Window:
         mode: Mode = "predicted",
         snapshots: str | os.PathLike[str] = ".",
         cameras: Sequence[str] = (),
+        regions: Mapping[str, Region] | None = None,
     ) -> None:
         if mode not in get_args(Mode):
             raise ConfigError(f"window: mode is {mode!r}; allowed: {', '.join(get_args(Mode))}")
@@ -56,7 +59,8 @@ class Window:
         if mode == "exact":
             self.takes = (Result, Health)  # frames that nobody has looked at are not shown
         now_ns = time.monotonic_ns()
-        self._cameras = [Watched(name, mode, now_ns) for name in cameras]
+        self._polygons = {camera: region.polygons for camera, region in (regions or {}).items()}
+        self._cameras = [Watched(name, mode, now_ns, self._polygons.get(name, ())) for name in cameras]
         self._numbers = {name: number for number, name in enumerate(cameras)}
         self._process: Process | None = None
         self._hanging: Hanging | None = None
@@ -72,7 +76,8 @@ class Window:
         """Open the window, where there is a display. Raises SinkError."""
         if time.monotonic() < self._again_s:
             raise SinkError(self._why)
-        display.look()
+        if why := display.missing():
+            raise SinkError(f"window: there is no display: {why}; {ADVICE}")
         try:
             self._process = self._open()
         except (SinkError, OSError) as error:
@@ -146,7 +151,8 @@ class Window:
             if number >= MOST_CAMERAS:
                 raise Unwritten(f"window: it shows no more than {MOST_CAMERAS} cameras; {name} is not shown")
             self._numbers[name] = number
-            self._cameras.append(Watched(name, self._mode, time.monotonic_ns()))
+            region = self._polygons.get(name, ())
+            self._cameras.append(Watched(name, self._mode, time.monotonic_ns(), region))
             self._there().words(number, self._cameras[number])
             self._show_view()
         return number
@@ -179,9 +185,12 @@ class Window:
         if camera is None or camera.shown is None:
             self._note = "no snapshot: there is no picture yet"
         else:
-            pixels = camera.shown.picture.bgr()
-            drawn = draw(pixels, camera.boxes) if camera.boxes is not None else pixels
-            self._note = snapshots.keep(self._folder, camera.name, drawn)
+            try:
+                drawn = camera.drawn(camera.shown)
+            except Exception as error:  # somebody else's picture
+                self._note = f"no snapshot: the picture cannot be read: {text_of(error)}"[:MOST_TEXT]
+            else:
+                self._note = snapshots.keep(self._folder, camera.name, drawn)
         self._noted_ns = time.monotonic_ns()
         self._show_view()
 
@@ -198,7 +207,8 @@ class Window:
         try:
             return opened(OPENS_S)
         except Gone as error:
-            raise SinkError(f"window: {display.refused(str(error))}") from error
+            where = f"the display {name}" if (name := os.environ.get("DISPLAY")) else "the screen"
+            raise SinkError(f"window: {where} cannot be used: {error}; {ADVICE}") from error
 
     def _running(self) -> Process:
         if self._process is None:

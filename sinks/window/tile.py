@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sinks.overlay import BLACK, WHITE, Colour, draw_on
+from sinks.overlay import BLACK, WHITE, Colour, draw_on, outline
 from sinks.window import wording
 from sinks.window.layout import fit
 from sinks.window.lettering import cut, lines, width_of, write
@@ -68,10 +68,12 @@ def paint(canvas: NDArray[np.uint8], look: Look, pixels: NDArray[np.uint8] | Non
             cv2.resize(pixels, (across, down), dst=place, interpolation=cv2.INTER_LINEAR)
         if look.headline:
             cv2.convertScaleAbs(place, dst=place, alpha=DIMMED)
-        elif look.tile.boxes is not None:
-            # On all of the room: a label may be wider than the picture of an upright camera.
+        else:
             small = label_for(letter, (width, height))
-            draw_on(room, look.tile.boxes.scaled((across, down), (x, y)), max(1, small // 6), small)
+            outline(place, look.tile.region, max(1, small // 12))
+            if look.tile.boxes is not None:
+                # On all of the room: a label may be wider than the picture of an upright camera.
+                draw_on(room, look.tile.boxes.scaled((across, down), (x, y)), max(1, small // 6), small)
         bottom_left = x, y + down
     if look.headline:
         _paint_trouble(room, look, letter)

@@ -1,5 +1,9 @@
 """One camera, as the sink knows it: what is newest of it, and what is to be drawn."""
 
+import numpy as np
+from numpy.typing import NDArray
+
+from sinks.overlay import Polygons, draw
 from sinks.window.carrying import SHOWN_NS, Motion, Seen
 from sinks.window.messages import MOST_TEXT, Boxes, Shot, Tile
 from streamer.detections import Detections
@@ -11,8 +15,9 @@ from streamer.result import Result
 class Watched:
     """Used in the sink's thread."""
 
-    def __init__(self, name: str, mode: str, now_ns: int) -> None:
+    def __init__(self, name: str, mode: str, now_ns: int, region: Polygons = ()) -> None:
         self.name = name
+        self.region = tuple(map(tuple, region))
         self.frame: Frame | None = None  # the newest that may be shown
         self.shown: Frame | None = None  # the one that is shown
         self.boxes: Detections | None = None  # drawn on it; None where nobody knows
@@ -49,6 +54,11 @@ class Watched:
             same = seen.epoch == frame.epoch
             self._unseen_ns = max(0, frame.scene_ns - seen.scene_ns) if same else SHOWN_NS + 1
 
+    def drawn(self, frame: Frame) -> NDArray[np.uint8]:
+        """The frame that is shown in its full size, with what is drawn on it. May raise anything at all."""
+        boxes = self.boxes if self.boxes is not None else Detections.none(())
+        return draw(frame.picture.bgr(), boxes, region=self.region)
+
     def tile(self, shot: Shot | None) -> Tile:
         """As it is to be shown; `shot`: the frame that is shown, and where its pixels hang."""
         status = self._health.status if self._health else None
@@ -63,4 +73,5 @@ class Watched:
             boxes=Boxes.of(boxes, frame.size) if boxes is not None and frame is not None else None,
             unseen_ns=self._unseen_ns,
             unreadable=self.unreadable,
+            region=self.region,
         )

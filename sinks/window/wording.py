@@ -1,6 +1,7 @@
 """What a tile says, in words and numbers."""
 
 from sinks.window.messages import Tile
+from streamer.errors import followed_by
 
 STALE_NS = 2_000_000_000  # without a picture for so long nothing is shown as if it were live
 UNSEEN_NS = 2_000_000_000
@@ -37,9 +38,9 @@ def trouble(tile: Tile, now_ns: int, usual_ns: int | None) -> tuple[str, str]:
         case "connecting":
             return f"connecting for {away}", why
         case "failed":
-            return f"failed {away} ago", f"{why}; tried again slowly"
+            return f"failed {away} ago", followed_by(why, "tried again slowly")
         case "retrying":
-            return f"offline for {away}", f"{why}; trying again"
+            return f"offline for {away}", followed_by(why, "trying again")
         case _:
             return f"{tile.state} for {away}", why
 

@@ -1,18 +1,19 @@
 """What is allowed in a configuration, but will not work well: where, why, and what to do instead.
 
-Nothing is opened: what only a connection can tell, `freshframe doctor SOURCE` says.
+No camera is opened: what only a connection can tell, `freshframe doctor SOURCE` says.
 """
 
 import os
-import sys
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from glob import has_magic
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from streamer import display
 from streamer.cli.plan import CameraPlan
 from streamer.config import Config, Loaded
+from streamer.config.hidden import secret_beside_a_variable
 from streamer.config.model import ModelConfig
 from streamer.config.problems import KeyPath, Problem
 from streamer.config.sink import JsonlConfig, VideoConfig, WindowConfig, ZmqConfig, only_this_machine
@@ -39,7 +40,11 @@ def advice(loaded: Loaded, cameras: Sequence[CameraPlan]) -> Iterator[Problem]:
 def _secrets_in_the_file(loaded: Loaded, cameras: Sequence[CameraPlan]) -> Iterator[Problem]:
     for camera in cameras:
         path: KeyPath = ("cameras", camera.name, "source")
-        if path not in loaded.hidden and camera.address.kind.network and _has_secret(camera.address.text):
+        if camera.address.kind.network and (
+            secret_beside_a_variable(loaded.document.tree["cameras"][camera.name]["source"])
+            if path in loaded.hidden
+            else _has_secret(camera.address.text)
+        ):
             name = f"{camera.name.upper().replace('-', '_')}_PASSWORD"
             if name[0].isdigit():  # which no variable's name may begin with
                 name = f"CAMERA_{name}"
@@ -138,18 +143,11 @@ def _sinks(config: Config) -> Iterator[Problem]:
                     f"{len(config.cameras)} films are encoded at once on {cores} cores, which detection "
                     "wants too; write jsonl instead, or look less often (`detect_fps`)",
                 )
-            case WindowConfig() if not _display():
+            case WindowConfig() if why := display.missing():
                 yield Problem(
                     path,
-                    "there is no display here: neither DISPLAY nor WAYLAND_DISPLAY is set; run it on a "
-                    "desktop, or leave the window out",
+                    f"there is no display here: {why}; run it on a desktop, or leave the window out",
                 )
-
-
-def _display() -> bool:
-    if sys.platform in ("win32", "darwin"):
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
 def _unwritable(loaded: Loaded) -> Iterator[Problem]:

@@ -41,6 +41,8 @@ def assemble(cameras: Sequence[CameraPlan], sinks: Sequence[SinkConfig]) -> Pipe
         given = _given(sink)
         if isinstance(sink, WindowConfig):
             given["cameras"] = [plan.name for plan in cameras]
+        if isinstance(sink, WindowConfig | VideoConfig):
+            given["regions"] = {plan.name: plan.wishes.region for plan in cameras if plan.wishes.region}
         made = build(sink.use, given, f"sinks[{number}]", needs="write")
         pipeline.sink(made, name, required=sink.required)
     return pipeline

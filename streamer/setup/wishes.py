@@ -1,9 +1,8 @@
 """What to recognise, and where results go: the two questions that are not about cameras."""
 
-import os
-import sys
 from collections.abc import Sequence
 
+from streamer import display
 from streamer.assets import find
 from streamer.errors import ConfigError
 from streamer.looking import Looking, check_known
@@ -39,13 +38,8 @@ def sinks(text: str) -> tuple[str, ...]:
 
 
 def usual_sink() -> str:
-    """A window where there is a screen, or else a file."""
-    return "window" if has_screen() else "jsonl"
-
-
-def has_screen() -> bool:
-    """Whether a window could be shown."""
-    return sys.platform == "darwin" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
+    """A window where there is a display, or else a file."""
+    return "jsonl" if display.missing() else "window"
 
 
 def as_text(names: Sequence[str] | None) -> str:

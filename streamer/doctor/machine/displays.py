@@ -1,17 +1,12 @@
 """Is there a display for the window, and can OpenCV open one?"""
 
 import os
-import re
-import socket
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 
+from streamer import display
 from streamer.doctor.finding import Finding, Section, fact, good, warning
 from streamer.doctor.machine.libraries import Loaded, pip
 
-CONNECT_S = 1.0
-_LOCAL = re.compile(r"(?:unix)?:(\d{1,5})(?:\.\d+)?")
 WITHOUT = "`--show` and the sink `window` want one; everything else does without"
 
 
@@ -20,43 +15,14 @@ def section(loaded: Loaded, environment: Mapping[str, str] = os.environ) -> Sect
 
 
 def _display(environment: Mapping[str, str]) -> Finding:
-    if sys.platform in ("darwin", "win32"):
-        return good("display", "the system's own")
-    wayland, x11 = environment.get("WAYLAND_DISPLAY"), environment.get("DISPLAY")
-    if not wayland and not x11:
-        return fact("display", f"none: neither DISPLAY nor WAYLAND_DISPLAY is set; {WITHOUT}")
-    for name, text, reachable in (("DISPLAY", x11, _x11), ("WAYLAND_DISPLAY", wayland, _wayland)):
-        if text and reachable(text, environment) is not False:
-            return good("display", f"{name}={text}")
-    found = " ".join(
-        f"{key}={value}" for key, value in (("DISPLAY", x11), ("WAYLAND_DISPLAY", wayland)) if value
-    )
-    return warning(
-        "display", f"{found}, and nobody answers there", f"log in with a desktop, or unset it; {WITHOUT}"
-    )
-
-
-def _x11(display: str, _: Mapping[str, str]) -> bool | None:
-    """Whether somebody answers; None where that is on another machine, which is not asked."""
-    match = _LOCAL.fullmatch(display)
-    if match is None:
-        return None
-    name = f"/tmp/.X11-unix/X{match[1]}"  # noqa: S108 - where X.Org has it
-    return _answers(f"\0{name}") or _answers(name)
-
-
-def _wayland(display: str, environment: Mapping[str, str]) -> bool:
-    return _answers(str(Path(environment.get("XDG_RUNTIME_DIR", "/run")) / display))
-
-
-def _answers(name: str) -> bool:
-    with socket.socket(socket.AF_UNIX) as one:
-        one.settimeout(CONNECT_S)
-        try:
-            one.connect(name)
-        except (OSError, ValueError):
-            return False
-        return True
+    why, x11 = display.missing(environment), environment.get("DISPLAY")
+    if not why:
+        return good("display", f"DISPLAY={x11}" if x11 else "the system's own")
+    if x11:
+        return warning("display", why, f"log in with a desktop, or unset it; {WITHOUT}")
+    if environment.get("WAYLAND_DISPLAY"):
+        return warning("display", why, f"install XWayland and log in again, which sets DISPLAY; {WITHOUT}")
+    return fact("display", f"none: {why}; {WITHOUT}")
 
 
 def _opencv(loaded: Loaded) -> list[Finding]:
