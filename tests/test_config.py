@@ -2,20 +2,24 @@
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
+from urllib.parse import quote, unquote, urlsplit
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from streamer.cli.check import add_parser
 from streamer.config import CameraConfig, Config, DetectorConfig, ModelConfig, load, read
 from streamer.config.document import MAX_DEPTH
+from streamer.config.environment import fill_in
 from streamer.config.load import MAX_BYTES
 from streamer.config.sink import CurveConfig, ZmqConfig
 from streamer.errors import ConfigError
@@ -221,6 +225,11 @@ def test_a_region_is_a_polygon_or_several(folder: Path) -> None:
 
 WRONG = {
     "broken YAML": ("cameras: {gate: [\n", "c.yaml:2:1: not YAML"),
+    "a value that wants quotes": (
+        "cameras:\n  gate: {source: rtsp://u:${S}@h/, live: true}\n",
+        "c.yaml:2:28: not YAML: expected ',' or '}', but got '{' (between { and } a text with ${NAME} in it "
+        "wants quotes: '…${NAME}…')",
+    ),
     "a tab": ("cameras:\n\tgate: 1\n", "c.yaml:2:1: not YAML"),
     "an unknown anchor": ("model: *hunter2\n", "c.yaml:1:8: not YAML: found undefined alias"),
     "an escape that is no character": ('model: "\\UFFFFFFFF"', "not YAML: an escape"),
@@ -433,6 +442,11 @@ WRONG = {
         CAMERA + "sinks:\n  - {use: jsonl, path: a}\n  - {use: jsonl, path: a}",
         "4: sinks.1.path: another sink writes to the same file; give each its own",
     ),
+    "a camera's film twice": (
+        "cameras: {gate: {source: 'usb:0'}}\nsinks:\n"
+        "  - {use: video, path: '{camera}.mp4'}\n  - {use: video, path: gate.mp4}",
+        "4: sinks.1.path: another sink writes to the same file; give each its own",
+    ),
     "one video for two cameras": (
         "cameras: {a: {source: 'usb:0'}, b: {source: 'usb:1'}}\nsinks: [{use: video, path: a.mp4}]",
         "2: sinks.0.path: it needs {camera} in it where there are several cameras",
@@ -566,14 +580,60 @@ def test_a_password_in_the_file_is_never_shown(folder: Path, source: str, text: 
     assert "hunter2" not in refusal(folder, text.format(source))
 
 
-@pytest.mark.parametrize("password", ["p@ss", "a/b", "a b", "50%", "#1", "a[b]", '"'])
-def test_a_password_that_breaks_the_address_is_explained(
-    folder: Path, password: str, monkeypatch: pytest.MonkeyPatch
+def password_meant(source: str, value: str) -> str:
+    """The password that a camera is told where the variable S holds this."""
+    filled = fill_in(source, {"S": value})
+    assert filled.problems == []
+    return unquote(urlsplit(filled.tree).password or "")
+
+
+@given(st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1))
+def test_a_password_in_the_environment_stands_there_as_it_is_or_percent_encoded(password: str) -> None:
+    """As it is wherever it does not look encoded already; encoded it always comes to the same."""
+    source = "rtsp://u:${S}@h:554/a@b"
+    assert password_meant(source, quote(password, safe="")) == password
+    if "%" not in password:
+        assert password_meant(source, password) == password
+
+
+@pytest.mark.parametrize(
+    ("value", "password"),
+    [
+        ("p@ss", "p@ss"),
+        ('a b:/?#[]"', 'a b:/?#[]"'),
+        ("50%", "50%"),
+        ("50%41@", "50%41@"),  # it cannot be an encoded one
+        ("50%41", "50A"),  # and this can
+        ("p%40ss", "p@ss"),
+        ("größe", "größe"),
+    ],
+)
+def test_what_a_value_in_the_user_part_comes_to(value: str, password: str) -> None:
+    assert password_meant("rtsp://u:${S}@h/", value) == password
+    assert password_meant("rtsp://${S}@h/", f"u:{value}") == password
+
+
+def test_only_a_value_in_the_user_part_is_encoded() -> None:
+    for source in ("rtsp://h/${S}/@2", "${S}@h", "rtsp://h/a?b=${S}@c", "rtsp://u@${S}/", "rtsp://${S}h/"):
+        assert fill_in(source, {"S": "a/b@"}).tree == source.replace("${S}", "a/b@")
+
+
+def test_a_password_is_hidden_in_both_ways_of_writing_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("GATE_PASSWORD", password)
-    text = refusal(folder, "cameras: {gate: {source: 'rtsp://u:${GATE_PASSWORD}@h/'}}")
-    assert "GATE_PASSWORD holds characters" in text
-    assert "%40" in text
+    monkeypatch.setenv("S", "hunter/2")
+    loaded = read(written(folder, "cameras: {gate: {source: 'rtsp://u:${S}@h/'}}"))
+    assert loaded.config.cameras["gate"].source == "rtsp://u:hunter%2F2@h/"
+    assert loaded.told("hunter/2, hunter%2F2") == "***, ***"
+
+
+@pytest.mark.parametrize("source", ["${S}", "rtsp://h/${S}"])
+def test_a_value_that_makes_no_address_is_explained(
+    folder: Path, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("S", "rtsp://u:a b@h/")
+    text = refusal(folder, f"cameras: {{gate: {{source: '{source}'}}}}")
+    assert "must be percent-encoded (@ %40, / %2F, a space %20)" in text
 
 
 # The command
@@ -601,13 +661,27 @@ def test_check_prints_what_it_comes_to(
     assert not [secret for secret in ("hunter", "yolo26n", SECRET, PUBLIC) if secret in out]
     assert not [secret for secret in ("hunter", SECRET, PUBLIC) if secret in err]
     tree = yaml.safe_load(out)
-    assert tree["model"]["name"] == "***"
+    assert tree["model"]["name"] == "${MODEL}"
     assert tree["model"]["imgsz"] == 640
-    assert tree["cameras"]["keypad"]["source"] == "rtsp://***@192.0.2.10/stream2"
-    assert tree["cameras"]["keypad"]["transport"] == "tcp"
+    assert tree["cameras"]["keypad"] == {
+        "source": "rtsp://user:${GATE_PASSWORD}@192.0.2.10/stream2",
+        "transport": "tcp",
+        "isolation": "thread",
+        "detect": "always",
+        "decode": "all",
+    }
     assert tree["cameras"]["b"]["source"] == "rtsp://***@192.0.2.11/stream2?token=***&channel=1"
     assert tree["sinks"][0]["curve"] == {"secret_key": "***", "clients": ["***"]}
     assert tree["sinks"][1]["path"] == str(folder / "out/{camera}.mp4")
+
+
+def test_a_place_out_of_the_environment_is_shown_as_a_whole(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("X", "out")
+    sinks = "sinks: [{use: jsonl, path: '${X}/a.jsonl'}, {use: jsonl, path: '/${X}/a.jsonl'}]\n"
+    shown = read(written(folder, CAMERA + sinks)).shown()
+    assert [sink["path"] for sink in shown["sinks"]] == [f"{folder}/${{X}}/a.jsonl", "/${X}/a.jsonl"]
 
 
 def test_what_check_prints_is_the_same_configuration(
@@ -701,6 +775,85 @@ def test_importing_streamer_needs_no_pydantic() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+# What is shown is the same configuration
+
+OWN_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-99, 99) | st.sampled_from(["$", "$$${X}", "é: #", "", "007"]),
+    lambda below: st.lists(below, max_size=2) | st.dictionaries(st.sampled_from("abc"), below, max_size=2),
+    max_leaves=5,
+)
+CLASSES = st.lists(st.sampled_from(["person", "traffic light", "no", "$${X}"]), min_size=1, unique=True)
+CONFS = st.sampled_from([0.3, 1, {"default": 0.2}, {"person": 0.5}])
+MODELS = (
+    st.sampled_from(["yolo26n", "${X}", "best.pt", "./models/$$a.onnx"])
+    | st.fixed_dictionaries(
+        {},
+        optional={
+            "name": st.sampled_from(["m/${X}.pt", "yolo26n"]),
+            "imgsz": st.sampled_from([320, 640]),
+            "trust_weights": st.booleans(),
+            "device": st.sampled_from(["cpu", "auto"]),
+        },
+    )
+    | st.fixed_dictionaries({"use": st.just("a:B")}, optional={"x": OWN_VALUES, "token": st.just("${X}")})
+)
+TRIANGLE = [[0, 0], [1, 0], [1, 1]]
+SOURCES = st.sampled_from(
+    [
+        *("usb:0", "synthetic:?fps=5", "a/b.mp4", "${X}.mp4", "./$$x/${X}/", "/a${X}/*.png", "a$$${X}.mkv"),
+        *("rtsp://h/${X}", "rtsps://u:${X}@h/$$?a=b&token=${X}", "http://${X}:${X}@h/"),
+    ]
+)
+SHOWN_CAMERAS = st.fixed_dictionaries(
+    {"source": SOURCES},
+    optional={
+        "transport": st.sampled_from(["tcp", "udp"]),
+        "isolation": st.just("thread"),
+        "model": st.none() | MODELS,
+        "classes": st.none() | CLASSES,
+        "region": st.none() | st.just(TRIANGLE) | st.just([TRIANGLE]),
+        "max_fps": st.none() | st.sampled_from([5, 7.5]),
+        "detect": st.sampled_from(["always", "on_motion"]),
+        "live": st.none() | st.booleans(),
+        "from": st.none() | st.sampled_from([3, "1:30", "${T}"]),
+        "decode": st.sampled_from(["all", "key"]),
+        "size": st.none() | st.just("640x480"),
+    },
+)
+SHOWN_SINKS = st.one_of(
+    st.fixed_dictionaries(
+        {"use": st.just("zmq"), "endpoint": st.sampled_from(["tcp://*:1", "ipc://${X}"])},
+        optional={
+            "insecure": st.just(True),
+            "curve": st.just({"secret_key": "${KEY}", "clients": ["${KEY}"]}),
+            "required": st.booleans(),
+        },
+    ),
+    st.fixed_dictionaries({"use": st.just("window")}, optional={"snapshots": st.none() | st.just("${X}/a")}),
+    st.fixed_dictionaries({"use": st.just("jsonl"), "path": st.sampled_from(["$$.jsonl", "${X}", "/a"])}),
+    st.fixed_dictionaries({"use": st.just("a:B")}, optional={"x": OWN_VALUES, "password": st.just("${X}")}),
+)
+SHOWN = st.fixed_dictionaries(
+    {"cameras": st.dictionaries(st.sampled_from(["gate", "007", "no", "key"]), SHOWN_CAMERAS, min_size=1)},
+    optional={"model": MODELS, "sinks": st.lists(SHOWN_SINKS, max_size=2)},
+)
+
+
+@settings(deadline=None)
+@given(tree=SHOWN)
+def test_what_is_shown_is_the_same_configuration_and_shows_no_secret(folder: Path, tree: Any) -> None:
+    environment = {"X": "ses@me 7", "T": "0:07", "KEY": PUBLIC}
+    with patch.dict(os.environ, environment):
+        try:
+            loaded = read(written(folder, yaml.safe_dump(tree)))
+        except ConfigError:
+            assume(False)  # what does not go together
+        shown = yaml.safe_dump(loaded.shown())
+        assert read(written(folder, shown)).config == loaded.config
+    assert not [value for value in environment.values() if value in shown]
+    assert "null" not in yaml.safe_dump([loaded.shown()["cameras"]]) or "use" in shown
+
+
 # Whatever comes
 
 PARTS = (Config, CameraConfig, ModelConfig, ZmqConfig, CurveConfig)
@@ -718,7 +871,12 @@ VALUES = st.sampled_from(
         "tcp://*:1",
         "ipc://a",
         "rtsp://u:p@h/",
+        "rtsp://u:${X}@h/$$${X}",
+        "http://h/?token=${X}&a=${X}",
+        "a${X}/b.mp4",
         "${X}",
+        "$$${X}$",
+        "$$$${X}",
         "$",
         "*",
     ]
@@ -747,14 +905,25 @@ CONFIGURATIONS = st.fixed_dictionaries(
 )
 
 
+@pytest.fixture(autouse=True)
+def x_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that `VALUES` has in it."""
+    monkeypatch.setenv("X", "a:B")
+
+
 def config_or_refusal(folder: Path, content: bytes) -> None:
+    """And what is shown of a configuration is the same one, but for what is hidden."""
     path = folder / "any.yaml"
     path.write_bytes(content)
     try:
         loaded = read(path)
     except ConfigError:
         return
-    yaml.safe_dump(loaded.shown())
+    shown = yaml.safe_dump(loaded.shown(), allow_unicode=True)
+    again = folder / "again.yaml"
+    again.write_text(shown, encoding="utf-8", errors="surrogatepass")
+    if "***" not in shown:
+        assert read(again).config == loaded.config
 
 
 @settings(deadline=None)
@@ -779,3 +948,9 @@ def test_any_damage_to_a_configuration_is_survived(folder: Path, data: st.DataOb
     for _ in range(data.draw(st.integers(1, 4))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     config_or_refusal(folder, bytes(content))
+
+
+def test_no_sink_is_proposed_where_a_path_is_wrong(folder: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(written(folder, CAMERA + "sinks: [{use: video, path: x.jsonl}]"))
+    assert str(caught.value).endswith("sinks.0.path: found 'x.jsonl'; allowed: a path that ends in .mp4")

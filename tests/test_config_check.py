@@ -14,6 +14,7 @@ from streamer.assets import find
 from streamer.cli import advice
 from streamer.cli.check import add_parser
 from streamer.sources.substreams import substream
+from tests.served_display import serving
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -28,6 +29,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(sys, "path", [*sys.path])  # `check` adds the configuration's folder
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("SUBSTREAM", "live")
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(advice, "physical_cores", lambda: 2)
     (tmp_path / "own_things.py").write_text(
@@ -41,7 +43,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def check(folder: Path, text: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, list[str]]:
-    """Exit status, stdout, and the lines of stderr without the file's name."""
+    """Exit status, stdout, and the lines of stderr without the file's name and without the last word."""
     path = folder / "c.yaml"
     path.write_text(text)
     parser = argparse.ArgumentParser()
@@ -51,6 +53,11 @@ def check(folder: Path, text: str, capsys: pytest.CaptureFixture[str]) -> tuple[
     out, err = capsys.readouterr()
     lines = err.splitlines()
     assert all(line.startswith(f"{path}:") for line in lines), err
+    if status == 0:
+        count = len(lines) - 1
+        assert (
+            lines.pop() == f"{path}: no problems{['', ', 1 warning', f', {count} warnings'][min(count, 2)]}"
+        )
     return status, out, [line.removeprefix(f"{path}:") for line in lines]
 
 
@@ -68,6 +75,10 @@ ADVICE = {
     ),
     "a password behind the path": (
         "cameras: {gate: {source: 'http://192.0.2.1/a.mjpg?user=a&password=hunter2'}}\n",
+        "2: warning: cameras.gate.source: a password stands in the file",
+    ),
+    "a password beside a variable": (
+        "cameras: {gate: {source: 'rtsp://viewer:hunter2@192.0.2.1/${SUBSTREAM}'}}\n",
         "2: warning: cameras.gate.source: a password stands in the file",
     ),
     "a secret key": (
@@ -102,7 +113,7 @@ ADVICE = {
     ),
     "a window without a display": (
         "cameras: {gate: {source: 'synthetic:'}}\nsinks: [{use: window}]\n",
-        "3: warning: sinks.0: there is no display here: neither DISPLAY nor WAYLAND_DISPLAY is set; run it",
+        "3: warning: sinks.0: there is no display here: DISPLAY is not set; run it",
     ),
     "a rate that changes nothing": (
         f"cameras: {{gate: {{source: '{RTSP}/live', max_fps: 5, detect_fps: 5}}}}\n",
@@ -170,9 +181,10 @@ def test_what_is_well_is_not_talked_about(
 ) -> None:
     monkeypatch.setenv("PASSWORD", "hunter2")
     monkeypatch.setenv("KEY", SECRET)
-    monkeypatch.setenv("DISPLAY", ":0")
     (folder / "film.mp4").touch()
-    status, _, lines = check(folder, OWN + text, capsys)
+    with serving(folder / "X") as display:
+        monkeypatch.setenv("DISPLAY", display)
+        status, _, lines = check(folder, OWN + text, capsys)
     assert (status, lines) == (0, [])
 
 
@@ -209,7 +221,7 @@ def test_a_model_that_is_not_in_the_cache_is_a_warning(
     [
         (
             "model: yolo26m\n" + GATE,
-            "1: model: the catalogue has no 'yolo26m': did you mean yolo26n? It has bikes, plates, yolo26n; "
+            "1: model: the catalogue has no 'yolo26m': did you mean yolo26n? It has plates, yolo26n; "
             "for any other model give the path of its .pt or .onnx file",
         ),
         ("model: bikes\n" + GATE, "1: model: bikes is a clip, not a model"),

@@ -242,9 +242,14 @@ def test_mistakes_are_underlined(tree: Any) -> None:
 
 def test_what_comes_from_the_environment_is_not_underlined() -> None:
     curve = {"secret_key": "${ZMQ_SECRET_KEY}", "clients": ["${READER}"]}
-    sinks = [{"use": "zmq", "endpoint": "tcp://*:1", "curve": curve}, {"use": "${SIREN}:Siren"}]
-    model = {"name": "${MODEL}", "device": "${DEVICE}"}
-    assert wrong({"model": model, "cameras": {"gate": {"source": "${GATE}"}}, "sinks": sinks}, SCHEMA) == []
+    sinks = [
+        {"use": "zmq", "endpoint": "tcp://*:1", "curve": curve, "encoding": "${ENCODING}"},
+        {"use": "${SIREN}:Siren"},
+        {"use": "window", "mode": "${MODE}"},
+    ]
+    model = {"name": "${MODEL}", "device": "${DEVICE}", "engine": "${ENGINE}"}
+    gate = {"source": "${GATE}", "transport": "${TRANSPORT}", "decode": "${DECODE}"}
+    assert wrong({"model": model, "cameras": {"gate": gate}, "sinks": sinks}, SCHEMA) == []
 
 
 LABELS = st.sampled_from(["person", "car", "default", ""])

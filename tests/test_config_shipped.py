@@ -19,6 +19,7 @@ from streamer.looking import Region
 from tests.boxes import until
 from tests.running import ROOT, freshframe, started
 from tests.screen import Screen
+from tests.served_display import serving
 
 CONFIGS = ROOT / "configs"
 SHIPPED = {path.name for path in CONFIGS.glob("*.yaml")}
@@ -68,16 +69,24 @@ def test_each_is_read_in_a_minute(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(SHIPPED))
 def test_check_has_nothing_against_them(
-    name: str, yolo26n: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    name: str,
+    yolo26n: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    for variable, value in (PASSWORDS | {"DISPLAY": ":0"}).items():
+    for variable, value in PASSWORDS.items():
         monkeypatch.setenv(variable, value)
     monkeypatch.setattr(sys, "path", [*sys.path])  # the configuration's folder is added
-    assert main(["check", str(CONFIGS / name)]) == 0
+    with serving(tmp_path / "X") as display:
+        monkeypatch.setenv("DISPLAY", display)
+        assert main(["check", str(CONFIGS / name)]) == 0
     out, err = capsys.readouterr()
     # The dashcam's card is in the camera.
-    assert [line for line in err.splitlines() if "there is no " not in line] == []
-    assert ("there is no" in err) == (name == "dashcam.yaml")
+    *said, last = err.splitlines()
+    assert [line for line in said if "there is no " not in line] == []
+    assert bool(said) == (name == "dashcam.yaml")
+    assert last == f"{CONFIGS / name}: no problems{', 1 warning' * len(said)}"
     assert "hunter2" not in out + err
     assert set(yaml.safe_load(out)) == {"model", "cameras", "sinks"}
 

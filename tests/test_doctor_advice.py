@@ -1,5 +1,6 @@
 """What a report means, and the settings that come of it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,11 @@ from streamer.doctor.finding import Level
 from streamer.doctor.flow import Flow
 from streamer.doctor.settings import settings
 from streamer.errors import Cause, SourceError
+from streamer.setup.offers import Camera, Offer, Taken
+from streamer.setup.page import tried
+from streamer.sources import parse_address
+from streamer.sources.causes import no_decoder, no_video
+from streamer.sources.web_causes import compressed
 from tests.doctor_films import finding, report_of
 
 
@@ -32,6 +38,19 @@ def test_what_could_be_better(found: dict[str, object], name: str, text: str, ad
     said = finding(report_of("rtsp://192.0.2.1/stream1", **found), name)
     assert said.level is Level.WARNING
     assert text in said.text
+    assert advice in said.advice
+
+
+@pytest.mark.parametrize(
+    ("failure", "advice"),
+    [
+        (compressed(parse_address("http://192.0.2.1/video"), "gzip"), "compression (gzip)"),
+        (no_video(parse_address("http://192.0.2.1/video"), ["audio"]), "the address of its video"),
+        (no_decoder(parse_address("http://192.0.2.1/video")), "H.264 or H.265"),
+    ],
+)
+def test_what_cannot_be_decoded_has_its_own_advice(failure: SourceError, advice: str) -> None:
+    said = finding(report_of("http://192.0.2.1/video", failure=failure), "failed")
     assert advice in said.advice
 
 
@@ -63,6 +82,13 @@ def test_settings_for_a_camera_that_is_hard_to_decode(tmp_path: Path) -> None:
     assert camera.decode == "key"
     for fits in ({"decode_s": 0.03, "keyframe_every_s": 1.0}, {"decode_s": 0.05}):
         assert "decode: key" not in str(settings(report_of("rtsp://192.0.2.1/live", **fits)))
+
+
+def test_keyframes_alone_are_no_way_out_where_each_picture_is_one() -> None:
+    found = {"codec": "mjpeg", "transport": None, "decode_s": 0.05, "measured_fps": 30.0}
+    report = report_of("http://192.0.2.1/video", **found, keyframe_every_s=0.04)
+    assert "decode: key" not in str(settings(report))
+    assert finding(report, "decoding").advice == "a substream, or fewer pictures a second"
 
 
 def test_a_webcam_that_gives_few_pictures(tmp_path: Path) -> None:
@@ -97,6 +123,39 @@ def test_waiting_for_the_first_keyframe_counts() -> None:
     assert flow.timeline.keyframe_every_s == pytest.approx(1)
     assert flow.timeline.no_keyframe_s == pytest.approx(4)
     assert flow.jitter_s == pytest.approx(0)
+
+
+@pytest.mark.parametrize("jump_s", [-9.0, -3600.0, 8.0])
+def test_stamps_that_jump_make_no_keyframe_interval(jump_s: float) -> None:
+    flow = Flow(live=True)
+    for number in range(200):
+        at_ns = number * 40_000_000
+        shown_ns = at_ns + int(jump_s * 1e9) * (number >= 60)
+        flow.add(1000, keyframe=number % 25 == 0, arrived_ns=at_ns, pts_ns=shown_ns, dts_ns=None)
+    assert flow.timeline.keyframe_every_s == pytest.approx(1)
+    assert flow.timeline.no_keyframe_s == pytest.approx(1)
+
+
+def test_a_short_interval_in_a_short_look_is_not_taken_for_the_rule() -> None:
+    """Of a clip that begins anew just then: one keyframe before, one behind, and no other for long."""
+    flow = Flow(live=True)
+    for number in range(50):
+        at_ns = number * 40_000_000
+        flow.add(1000, keyframe=number in (0, 8), arrived_ns=at_ns, pts_ns=at_ns, dts_ns=None)
+    times = flow.timeline
+    report = report_of(
+        "rtsp://192.0.2.1/live",
+        keyframes=2,
+        keyframe_every_s=times.keyframe_every_s,
+        no_keyframe_s=times.no_keyframe_s,
+        watched_s=times.span_s,
+    )
+    assert finding(report, "keyframes").text == "1.64 s apart or more"
+    assert not replace(report, keyframes=4, no_keyframe_s=0.33).keyframes_unclear
+    assert replace(report, no_keyframe_s=0.33).keyframes_unclear
+    address = report.address
+    camera = Camera("gate", "x", (Offer(address.text, address),))
+    assert "keyframe" not in tried(Taken(camera, camera.offers[0], replace(report, pictures=9), ""))
 
 
 def test_a_recording_from_a_web_server_is_no_camera() -> None:

@@ -31,12 +31,13 @@ def test_the_command_hides_passwords(clip: Path) -> None:
     with FakeCam([clip], user="joe", password="sesame7") as camera:
         url = camera.urls[0].replace("//", "//joe:sesame7@")
         with started("doctor", url.replace("sesame7", "lettuce9")) as wrong:
-            right = freshframe("doctor", url, "--for", "0.5")
+            right = freshframe("doctor", url, "--for", "0.5", "--transport", "udp")
             said, complained = wrong.communicate(timeout=30)
     assert right.returncode == 0, right.stderr
     assert "Recommended settings" in right.stdout
     assert "${CAM_127_0_0_1_PASSWORD}" in right.stdout
     assert wrong.returncode == 1
+    assert "transport: udp\n" in right.stdout
     assert "user name or password was refused" in said
     assert "Traceback" not in complained
     for text in (right.stdout, right.stderr, said, complained):
@@ -45,7 +46,8 @@ def test_the_command_hides_passwords(clip: Path) -> None:
 
 
 def test_mistakes_are_said_before_anything_begins(capsys: pytest.CaptureFixture[str]) -> None:
-    for arguments in (("concat:a",), ("--for", "5"), ("synthetic:", "--for", "never")):
+    udp = ("--transport", "udp")
+    for arguments in (("concat:a",), ("--for", "5"), ("synthetic:", "--for", "never"), udp, ("usb:0", *udp)):
         assert main(["doctor", *arguments]) == 2, arguments
         assert capsys.readouterr().out == ""
 

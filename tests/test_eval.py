@@ -301,6 +301,18 @@ def test_a_page_fits_a_terminal_and_tells_two_models_apart(
     assert tree(dataset, outcomes, 0.5)["difference_margin_95"] == 0.5
 
 
+def test_one_of_each_is_no_plural(tmp_path: Path) -> None:
+    given = scattered(12)
+    dataset = read_dataset(given.coco(tmp_path))
+    thing = next(one for picture in dataset.pictures for one in picture.things if not one.crowd)
+    picture = replace(dataset.pictures[0], things=(thing, replace(thing, crowd=True)))
+    looked, one = sat(dataset.where, guessing(given, 1))
+    one = replace(one, precision=replace(one.precision, classes=one.precision.classes[:1]))
+    text = page(replace(dataset, pictures=(picture,)), [Outcome("a", "onnx", "", looked, one)], None)
+    assert "\n1 picture, 1 box of 1 class\n1 crowd counts neither way\n" in text
+    assert "\n1 picture says little of others: " in text
+
+
 def test_what_differs_by_nothing_that_is_shown_does_not_differ(tmp_path: Path) -> None:
     """Engines round differently: 1e-9 is no news, however sure it is."""
     given = scattered(12)

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -94,12 +95,15 @@ def test_figures_are_those_of_the_detector_held_against_the_truth_by_hand(
     assert 0.01 < told["ap_margin_95"] < 0.3
 
     page = capsys.readouterr().out
-    assert f"{COUNT} pictures, {told['boxes']} boxes of {len(model['classes'])} classes" in page
+    assert (
+        f"{COUNT} pictures (1 without a box), {told['boxes']} boxes of {len(model['classes'])} classes"
+        in page
+    )
     assert f"\nAP          {model['ap']:.4f}\n".replace(" ", "") in page.replace(" ", "")
     (person,) = (one for one in model["classes"] if one["name"] == "person")
     row = f"person {person['boxes']} {person['ap']:.4f} {person['ap50']:.4f}".split()
     assert row in [line.split() for line in page.splitlines()]
-    assert [line for line in page.splitlines()[3:] if len(line) > 80] == []
+    assert [line for line in page.splitlines()[4:] if len(line) > 80] == []
 
     # The same pictures in YOLO's form.
     tree["annotations"] = [one for one in tree["annotations"] if not one["iscrowd"]]
@@ -182,6 +186,19 @@ def test_mistakes_are_told_before_anything_is_looked_at(
     nowhere = tmp_path / "nowhere" / "out.json"
     assert f"--json {nowhere}: cannot be written: no such file" in said(mini, "--json", str(nowhere))
     assert "is no dataset" in said(tmp_path)
+    content = mini.read_bytes()
+    assert "is what is to be read; write elsewhere" in said(mini, "--json", str(mini))
+    assert "is what is to be read; write elsewhere" in said(mini.parent, "--json", str(mini))
+    assert mini.read_bytes() == content
+
+    tree = json.loads(mini.read_text())
+    for one in tree["annotations"]:
+        one["iscrowd"] = 1
+    crowds = mini.with_name("crowds.json")
+    tree["annotations"].append({**tree["annotations"][0], "id": 10**9, "category_id": 1, "iscrowd": 0})
+    tree["annotations"][0]["category_id"] = 62  # chair
+    crowds.write_text(json.dumps(tree))
+    assert "shows nothing of it but crowds" in said(crowds, "--classes", "chair")
 
     tree = json.loads(mini.read_text())
     for one in tree["categories"]:
@@ -212,13 +229,16 @@ def test_mistakes_are_told_before_anything_is_looked_at(
 def test_a_picture_that_breaks_off_ends_it(
     yolo26n: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    scattered(6).coco(tmp_path / "new")
+    given = scattered(6)
+    replace(given, rows=(*given.rows[:-1], ())).coco(tmp_path / "new")
     folder = (tmp_path / "new").rename(tmp_path / os.fsdecode(b"of \xff"))  # no UTF-8
     out_file = tmp_path / "out.json"
     command = ["eval", str(folder / "labels.json"), "--model", str(yolo26n), "--imgsz", "64"]
     assert main([*command, "--json", str(out_file)]) == 0
     assert figures(out_file)["dataset"] == command[1]
-    assert "6 pictures that show something say little of others" in capsys.readouterr().out
+    page = capsys.readouterr().out
+    assert "\n6 pictures (1 without a box), " in page
+    assert "5 pictures with boxes say little of others" in page
     last = folder / "images/p001.png"
     content = last.read_bytes()
     begin = content.index(b"IDAT") + 4

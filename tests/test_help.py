@@ -87,6 +87,7 @@ def completion(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("freshframe detect --engine open", {"openvino", "openvino-int8"}),
         ("freshframe models pu", {"pull"}),
         ("freshframe run holi", {"holiday.yaml"}),
+        ("freshframe models quantize yolo26n --dataset holi", {"holiday.yaml"}),
     ],
 )
 def test_bash_completes(completion: Path, tmp_path: Path, typed: str, offered: set[str]) -> None:
@@ -99,6 +100,11 @@ def test_bash_completes(completion: Path, tmp_path: Path, typed: str, offered: s
     )
     assert set(told.stdout.split()) >= offered
     assert all(word.startswith(words[-1]) for word in told.stdout.split())
+
+
+def test_a_clip_is_no_model(completion: Path) -> None:
+    assert "--model" in completion.read_text()
+    assert "bikes" not in completion.read_text()
 
 
 @pytest.mark.parametrize("shell", SHELLS)

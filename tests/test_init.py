@@ -24,6 +24,7 @@ from tests.dialog import Dialog
 from tests.fakecam_clips import write_clip
 from tests.onvif_camera import LOOPBACK, OnvifCamera, Responder, Stream, matches
 from tests.running import ROOT, started
+from tests.scripted_camera import Asked, Scripted, reply
 
 pytestmark = pytest.mark.timeout(100)
 
@@ -157,7 +158,7 @@ class TestByFlags:
             *("--yes", "--onvif", place, *LOGIN, "--output", "a.yaml", "--results", "zmq,video"),
             *("--classes", "person, dog"),
             cwd=tmp_path,
-            env={"PW": ENCODED},
+            env={"PW": PASSWORD},
         )
         assert done.returncode == 0, done.stderr
         tree = yaml.safe_load((tmp_path / "a.yaml").read_text())
@@ -173,7 +174,8 @@ class TestByFlags:
         text = (tmp_path / "cameras.yaml").read_text()
         assert rtsp.urls[0].replace("://", "://admin:${CAMERAS_PASSWORD}@") in text
         assert ENCODED not in text + done.stderr
-        assert "export CAMERAS_PASSWORD=$(python3 " in text  # it has to be percent-encoded
+        assert "#   IFS= read -rs CAMERAS_PASSWORD && export CAMERAS_PASSWORD\n" in text
+        assert init.check("cameras.yaml", cwd=tmp_path, env={"CAMERAS_PASSWORD": PASSWORD}).returncode == 0
         missing = init.check("cameras.yaml", cwd=tmp_path)
         assert "the environment variable CAMERAS_PASSWORD is not set" in missing.stderr
 
@@ -206,9 +208,28 @@ class TestByFlags:
             nobody.bind((LOOPBACK, 0))
             url = f"rtsp://{LOOPBACK}:{nobody.getsockname()[1]}/stream2"
             done = init("--yes", "--source", url, cwd=tmp_path)
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == 1, done.stderr
         assert "written down all the same" in done.stderr
         assert "# When this was written it gave no picture: " in (tmp_path / "cameras.yaml").read_text()
+        assert "\nno camera gave a picture:\n  127-0-0-1: " in done.stderr
+
+    def test_what_cameras_lack_that_refuse_is_the_last_word(
+        self, init: Init, rtsp: FakeCam, tmp_path: Path
+    ) -> None:
+        refused = ("--source", rtsp.urls[0], "--source", rtsp.urls[1].replace("://", "://admin:${PW}@"))
+        done = init("--yes", *refused, cwd=tmp_path, env={"PW": "wrong"})
+        assert done.returncode == 1
+        last = done.stderr.partition("no camera gave a picture:\n")[2].splitlines()
+        first, second = cameras_of(tmp_path / "cameras.yaml")
+        assert last[0] == f"  {first}: asks for a user name and a password (401)"
+        assert f"  {second}: user name or password was refused (401)" in last
+        assert "--user NAME --password-env VARIABLE" in last[1]
+        assert last[-1] == "then run `freshframe init` again with --force, or edit the file"
+        assert max(map(len, done.stderr.splitlines())) <= 80
+        works = ("--source", rtsp.urls[2].replace("://", f"://admin:{ENCODED}@"))
+        done = init("--yes", *refused[:2], *works, "--force", cwd=tmp_path)
+        assert done.returncode == 0
+        assert "\n1 of 2 cameras gave no picture:\n" in done.stderr
 
     def test_one_that_is_found_but_not_let_in_is_left_out(
         self, init: Init, found: OnvifCamera, tmp_path: Path
@@ -220,6 +241,26 @@ class TestByFlags:
         assert "no camera is left; nothing was written" in done.stderr
         assert left_in(tmp_path) == []
         assert found.refused == 1  # asked once: more could lock the account
+
+    def test_one_that_is_found_is_not_told_the_password_itself(self, init: Init, tmp_path: Path) -> None:
+        def basic(asked: Asked) -> bytes:
+            return reply(asked, "401 Unauthorized", WWW_Authenticate='Basic realm="x"')
+
+        with Scripted(basic) as stream, OnvifCamera([Stream("a", stream.url)], password=PASSWORD) as camera:
+
+            def answers(message_id: str) -> Sequence[bytes]:
+                return [matches(message_id, ("urn:uuid:init", camera.url, ""))]
+
+            with Responder(answers, multicast=True):
+                done = init("--yes", *HERE, *LOGIN, cwd=tmp_path, env={"PW": ENCODED})
+            assert done.returncode == 2
+            said = " ".join(done.stderr.split())
+            assert "name it by --source, with USER:${PASSWORD}@ in its address left out" in said
+            assert left_in(tmp_path) == []
+            assert not any("authorization" in asked.headers for asked in stream.asked)
+            words = ("--yes", "--onvif", f"{LOOPBACK}:{camera.port}", *LOGIN)
+            init(*words, cwd=tmp_path, env={"PW": ENCODED})
+        assert any("authorization" in asked.headers for asked in stream.asked), "its owner named it"
 
     def test_no_camera_at_all(self, init: Init, tmp_path: Path) -> None:
         done = init("--yes", *HERE, cwd=tmp_path)
@@ -253,12 +294,15 @@ class TestByFlags:
             (["--user", "admin"], "--user and --password-env go together"),
             (["--password-env", "PW"], "--user and --password-env go together"),
             (["--user", "a", "--password-env", "UNSET"], "the environment variable UNSET is not set"),
-            (["--user", "a", "--password-env", "BAD"], "set it percent-encoded"),
+            (["--user", "a", "--password-env", "BAD"], "that are not printable"),
             (["--interface", "wlan99"], "there is no such network here"),
             (["--onvif", "a/b"], "allowed is a camera's HOST or HOST:PORT"),
             (["--source", "ftp://x/"], "ftp: is not allowed"),
             (["--source", "holiday.mp4"], "there is no such file"),
             (["--source", "rtsp://u:${UNSET}@h/"], "the environment variable UNSET is not set"),
+            (["--source", "rtsp://u:hunter2@h/${PW}"], "a password stands in it, beside a variable"),
+            (["--source", "rtsp://${PW}:hunter2@h/"], "a password stands in it, beside a variable"),
+            (["--source", "http://h/?ch=${PW}&pwd=hunter2"], "a password stands in it, beside a variable"),
         ],
     )
     def test_mistakes_are_said_before_anything_is_done(
@@ -271,11 +315,12 @@ class TestByFlags:
     ) -> None:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("PW", "x")
-        monkeypatch.setenv("BAD", "a@b")
+        monkeypatch.setenv("BAD", "a\tb")
         assert main(["init", "--yes", *words]) == 2
         told = capsys.readouterr()
         assert told.out == ""
         assert said in told.err
+        assert "hunter2" not in told.err
         assert "asking on" not in told.err
         assert left_in(tmp_path) == []
 
@@ -338,7 +383,7 @@ class TestOnATerminal:
             user.answer(r"What shall be recognised\?.*\[person, bicycle, .*\] ")
             user.answer(r"Where shall results go\?.*\[jsonl\] ")
             user.hear("written: cameras.yaml; next:")
-            user.hear(r"export CAMERAS_PASSWORD=\$\(python3 -c .*quote")
+            user.hear("read -rs CAMERAS_PASSWORD && export CAMERAS_PASSWORD")
             user.hear("freshframe check cameras.yaml")
             user.hear("freshframe run cameras.yaml")
             assert user.status() == 0

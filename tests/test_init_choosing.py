@@ -21,11 +21,12 @@ from streamer.setup.candidates import Networked, Plugged, Typed, named
 from streamer.setup.choosing import ranked, reason, suits
 from streamer.setup.credentials import Variables, taken_apart, told_secret, with_login
 from streamer.setup.offers import Camera, Offer, Taken
-from streamer.setup.page import page
+from streamer.setup.page import page, steps
 from streamer.setup.trying import MOST_TRIES, try_camera
 from streamer.setup.writing import write
 from streamer.sources import usb
 from streamer.sources.address import Address, parse_address
+from streamer.sources.names import unique_names
 
 URL = "rtsp://192.0.2.10:554/s{}"
 
@@ -166,9 +167,32 @@ class TestCredentials:
             written = variables.written(Offer(url, parse_address(url)), login, "gate")
             filled = fill_in(written)
             assert filled.problems == []
-            assert filled.tree == tried
-            assert taken_apart(tried) == (url, login)
+            assert taken_apart(filled.tree) == taken_apart(tried) == (url, login)
             assert [one.name for one in variables.needed] == ["CAMERAS_PASSWORD"]
+
+    def test_a_password_is_kept_as_it_is_unless_that_would_be_read_otherwise(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        taken_back(monkeypatch, "CAMERAS_PASSWORD", "YARD_PASSWORD")
+        variables = Variables()
+        for camera, password in (("gate", "p@ss/1"), ("yard", "50%41")):
+            variables.written(offer(0, None), Login("u", password), camera)
+        assert [(one.name, one.encoded) for one in variables.needed] == [
+            ("CAMERAS_PASSWORD", False),
+            ("YARD_PASSWORD", True),
+        ]
+        assert (os.environ["CAMERAS_PASSWORD"], os.environ["YARD_PASSWORD"]) == ("p@ss/1", "50%2541")
+        what, first, _, second, *_ = steps(variables, "c.yaml")
+        assert what == "# the cameras' password: it waits for you to type it"
+        assert first == "IFS= read -rs CAMERAS_PASSWORD && export CAMERAS_PASSWORD"
+        assert second.startswith("export YARD_PASSWORD=$(python3 -c ")
+
+    def test_a_variable_that_holds_it_percent_encoded_is_taken(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CAMERAS_PASSWORD", "p%40ss")
+        variables = Variables()
+        written = variables.written(offer(0, None), Login("u", "p@ss"), "gate")
+        assert written.startswith("rtsp://u:${CAMERAS_PASSWORD}@")
+        assert os.environ["CAMERAS_PASSWORD"] == "p%40ss"
 
     def test_each_password_has_a_variable_and_one_that_is_shared_has_one(
         self, monkeypatch: pytest.MonkeyPatch
@@ -227,6 +251,13 @@ class TestNaming:
         ]
         assert names.unique("x" * 99) == "x" * 62 + "-2"
 
+    def test_addresses_are_named_as_detect_names_them(self) -> None:
+        found = [named(f"rtsp://192.0.2.1/{path}") for path in ("a", "b/c", "a")]
+        asking = Asking(Unattended())
+        asking.expect(found)
+        made = [camera.name for one in found for camera in asking.cameras(one)]
+        assert made == unique_names([one.address for one in found if isinstance(one, Typed)])
+
     @pytest.mark.parametrize(
         "text", ["192.0.2.10", "192.0.2.10:8080", "gate.local", "[fd00::1]:80", "localhost"]
     )
@@ -235,6 +266,14 @@ class TestNaming:
 
     @pytest.mark.parametrize("text", ["usb:0", "rtsp://192.0.2.10/a", "synthetic:", "/dev/video3"])
     def test_anything_else_is_a_source(self, text: str) -> None:
+        assert isinstance(named(text), Typed)
+
+    @pytest.mark.parametrize(
+        "text",
+        ["rtsp://u:${PW}@h/", "rtsp://u@h/${PW}", "http://h/?user=u&password=${PW}", "http://h/${PW}?n=1"],
+    )
+    def test_a_variable_and_no_password_is_a_source(self, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PW", "x")
         assert isinstance(named(text), Typed)
 
     @pytest.mark.parametrize("text", ["holiday.mp4", "no-such-folder", "", "a b", "ftp://x", "x.yaml"])

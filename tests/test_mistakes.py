@@ -17,6 +17,7 @@ MISTAKES = [
     ("detect x --imgsz big", "--imgsz: found 'big'; allowed: a whole number"),
     ("detect x --live --every-frame", "--every-frame: not allowed with argument --live"),
     ("listen tcp://127.0.0.1:5 b", "'b' is a word too many"),
+    ("detect synthetic: --insecure", "--insecure is for what --zmq publishes, and there is no --zmq"),
     ("models pull yolo26m", "the catalogue has no 'yolo26m': did you mean yolo26n?"),
     ("detect x --model yolo11n", "for any other model give the path of its .pt or .onnx file"),
     (
@@ -26,6 +27,14 @@ MISTAKES = [
     ("detect a b --name x --name y --name z", "there are more names (3) than sources (2): 'z' names nothing"),
     ("impair 127.0.0.1:1 --delay 90000", "delay 90 s: allowed is 0 to 60 s"),
     ("impair 127.0.0.1:1 --listen 192.0.2.1:0", "192.0.2.1 cannot be listened on: cannot assign requested"),
+    ("detect x --classes a,,b", "--classes 'a,,b': has an empty name in it; allowed: labels with commas"),
+    ("run {film}", "is a source, and no configuration; write: freshframe detect /"),
+    ("run rtsp://me:hunter2@h/x", "rtsp://***@h/x: is a source, and no configuration"),
+    ("impair rtsp://me:hunt/er2@h/x", "there is an @ behind its host; in a user name or password"),
+    ("fakecam rtsp://me:hunter2@h/x", "***@h/x: there is no such file"),
+    ("listen me:hunter2@h:5555", "ZeroMQ endpoint '***@h:5555': allowed are tcp://HOST:PORT"),
+    ("doctor rtsp://me:p@hunt/er2@h/x", "it cannot be told where the password ends"),
+    ("detect 127.0.0.1:8554/cam0", "did you mean rtsp://127.0.0.1:8554/cam0?"),
     ("bench --clip {film}", "it is not a video that can be read"),
     ("demo --out {film}", "that is a file; give a folder"),
     ("completion fish", "found 'fish'; allowed: bash, zsh, tcsh"),
@@ -56,6 +65,7 @@ def test_a_mistake_is_named_in_one_line(
     status, out, err = told([word.format(film=film) for word in typed.split()], capsys)
     assert (status, out) == (2, "")
     assert text in err
+    assert "hunt" not in err
     assert err.startswith("freshframe: ")
     assert len(err.splitlines()) == 1
     assert "usage:" not in err
@@ -65,6 +75,42 @@ def test_no_command_shows_them_all(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, err = told([], capsys)
     assert (status, out) == (2, "")
     assert [name for name in COMMANDS if name not in err] == []
+
+
+def test_a_recording_that_is_missing_is_said_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for missing in ("missing.mp4", "DCIM/"):
+        status, out, err = told(["detect", str(tmp_path / missing)], capsys)
+        assert (status, out) == (1, "")
+        assert len(err.splitlines()) == 1
+        assert "no such file" in err
+
+
+def test_an_address_in_place_of_a_configuration_shows_no_password(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    status, out, err = told(["check", "rtsp://me:hunter2@h/x"], capsys)
+    assert (status, out) == (2, "")
+    assert "h/x: cannot be read" in err
+    assert "hunter2" not in err
+
+
+def test_each_line_of_what_is_wrong_says_whose_it_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text("camera: {}\nsinks: 3\n", encoding="utf-8")
+    status, _, err = told(["run", str(path)], capsys)
+    assert status == 2
+    assert len(err.splitlines()) > 1
+    assert all(line.startswith(f"freshframe: {path}:") for line in err.splitlines())
+
+
+def test_a_folder_that_an_output_makes_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "typo" / "out.jsonl"
+    for said in (1, 0):
+        status, _, err = told(["detect", "synthetic:?count=1", "--jsonl", str(path)], capsys)
+        assert status == 0
+        assert err.count(f"jsonl: the folder {path.parent} is not there yet, and is made") == said
 
 
 def test_a_file_where_a_folder_is_wanted(film: Path, capsys: pytest.CaptureFixture[str]) -> None:

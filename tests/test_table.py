@@ -71,6 +71,25 @@ def test_a_camera_that_is_away_has_no_fresh_age() -> None:
     assert " 21 " not in lines[2]
 
 
+def test_the_age_is_the_one_at_which_it_was_inferred() -> None:
+    narrow, wide = (drawn([camera("gate", State.LIVE)], width, 24) for width in (80, 130))
+    assert narrow[0].split()[-5:] == ["at", "age", "dropped", "objects", "now"]
+    assert " 21 ms " in narrow[1]
+    assert "inferred  at age p50  p99 ms" in wide[0]
+    text = summary(Stats([camera("gate", State.LIVE)], [], ready=True), 80)
+    assert "processed  at age p50  p99 ms" in text
+
+
+@pytest.mark.parametrize("width", [60, 80, 110])
+def test_what_does_not_fit_is_left_out_in_whole_labels(width: int) -> None:
+    objects = {"car": 7, "fire hydrant": 3, "traffic light": 2, "person": 1}
+    line = drawn([replace(camera("192-168-100-101", State.LIVE), objects=objects)], width, 24)[1]
+    assert len(line) <= width
+    assert re.search(r" 7 car(, 3 fire hydrant)? \+[23]$", line)
+    line = drawn([replace(camera("gate", State.LIVE), objects={"car": 7, "fire hydrant": 1})], 80, 24)[1]
+    assert line.endswith(" 7 car, 1 fire hydrant")
+
+
 @pytest.mark.parametrize("width", [60, 80, 130])
 def test_every_reason_of_every_drop_is_in_the_summary(width: int) -> None:
     cameras = [replace(camera(name, State.LIVE), captured=10**7, dropped=DROPS) for name in ALIKE]

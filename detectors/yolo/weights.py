@@ -54,7 +54,7 @@ def resolve(name_or_path: str | os.PathLike[str], *, trust_weights: bool) -> Wei
         name = path.stem
     else:
         try:
-            asset = assets.find(str(name_or_path))
+            asset = assets.find(str(name_or_path), "weights")
         except ConfigError as error:
             others = f"for any other model give the path of its {' or '.join(SUFFIXES)} file"
             raise ConfigError(f"{str(error).rstrip('.')}; {others}") from error

@@ -42,11 +42,12 @@ def _asset(name: str, labels: Sequence[str] = (), **row: Any) -> Asset:
     return Asset(name=name, labels=tuple(labels), **row)
 
 
-def find(name: str) -> Asset:
-    """The asset of this name. Raises ConfigError that names the nearest ones."""
+def find(name: str, kind: str | None = None) -> Asset:
+    """The asset of this name. Raises ConfigError that names the nearest ones, of this `kind` only."""
     known = catalogue()
     if name in known:
         return known[name]
-    near = difflib.get_close_matches(name, known)
+    wanted = [asset.name for asset in known.values() if kind in (None, asset.kind)]
+    near = difflib.get_close_matches(name, wanted)
     hint = f"did you mean {' or '.join(near)}? It has" if near else "it has"
-    raise ConfigError(f"the catalogue has no {name!r}: {hint} {', '.join(known)}.")
+    raise ConfigError(f"the catalogue has no {name!r}: {hint} {', '.join(wanted)}.")

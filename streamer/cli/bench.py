@@ -56,7 +56,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         type=float,
         default=5.0,
         metavar="N",
-        help="each camera is to be looked at so many times a second; default %(default)s",
+        help="each camera is to be looked at so many times a second; default %(default)g",
     )
     add_network_flags(parser)
     parser.set_defaults(run=_run, interrupted="there is no answer yet")

@@ -3,22 +3,18 @@
 import argparse
 import json
 import sys
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from streamer.cli.advice import advice
-from streamer.cli.networks import check_classes, detector_of, groups
-from streamer.cli.plan import CameraPlan, plans
-from streamer.cli.wiring import build
-from streamer.config import DetectorConfig, Loaded, ModelConfig, read
-from streamer.config.hidden import MASK, redacted
+from streamer.cli.boxes import try_boxes
+from streamer.cli.plan import plans
+from streamer.config import Loaded, read
 from streamer.config.json_schema import json_schema
-from streamer.config.problems import KeyPath, Problem
-from streamer.contracts import Detector
-from streamer.errors import AssetError, ConfigError, DetectorError, SinkError
-from streamer.sources import open_source, parse_address
+from streamer.errors import ConfigError
 
 EXAMPLES = """\
 examples:
@@ -44,87 +40,39 @@ def _check(args: argparse.Namespace) -> int:
         return 0
     try:
         loaded = read(args.config)
-        warnings = [*_try_boxes(loaded, args.config), *advice(loaded, plans(loaded.config))]
+        warnings = [*try_boxes(loaded), *advice(loaded, plans(loaded.config))]
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    sys.stderr.writelines(f"{line}\n" for line in loaded.said(warnings, "warning: "))
+    said = loaded.said(warnings, "warning: ")
     sys.stdout.write(_as_yaml(loaded))
+    sys.stdout.flush()  # on a terminal what is wrong stands below all that is right
+    sys.stderr.writelines(f"{line}\n" for line in said)
+    sys.stderr.write(f"{args.config}: no problems{_counted(said)}\n")
     return 0
 
 
-def _try_boxes(loaded: Loaded, file: Path) -> list[Problem]:
-    """Make every box as `run` would, which opens nothing. Raises ConfigError with all that is wrong.
-
-    Gives what is not there yet, or not on this machine: `run` refuses it.
-    """
-    # Classes of one's own may lie beside the configuration; last, so that they shadow nothing.
-    sys.path.append(str(file.resolve().parent))
-    wrong, missing = _try_detectors(loaded)
-    for name, camera in loaded.config.cameras.items():
-        try:
-            open_source(parse_address(camera.source), camera.options)
-        except ConfigError as error:
-            path: KeyPath = ("cameras", name, "source")
-            text = str(error).replace(redacted(camera.source), loaded.text_at(path, camera.source))
-            wrong.append(Problem(("cameras", name), text))
-    for number, sink in enumerate(loaded.config.sinks):
-        what = f"sinks.{number}"
-        try:
-            build(sink.use, sink.arguments(), what, needs="write")
-        except ConfigError as error:
-            wrong.append(Problem(("sinks", number), loaded.told(str(error).removeprefix(f"{what}: "))))
-        except SinkError as error:
-            missing.append(Problem(("sinks", number), loaded.told(str(error))))
-    if wrong:
-        raise ConfigError("\n".join(loaded.said(wrong)))
-    return missing
-
-
-def _try_detectors(loaded: Loaded) -> tuple[list[Problem], list[Problem]]:
-    """What is wrong, and what is missing."""
-    wrong: list[Problem] = []
-    missing: list[Problem] = []
-    for group in groups(plans(loaded.config)):
-        path = _model_path(loaded, group[0])
-        try:
-            detector = detector_of(group)
-        except ConfigError as error:
-            wrong.append(Problem(path, _told(error, loaded, path, group[0].model)))
-            continue
-        except (AssetError, DetectorError) as error:
-            missing.append(Problem(path, _told(error, loaded, path, group[0].model)))
-            continue
-        for plan in group:
-            if unknown := _unknown_classes(plan, detector):
-                path = _model_path(loaded, plan)
-                by_model = str(_unknown_classes(replace(plan, looking=None), detector)) == str(unknown)
-                where = path if by_model else ("cameras", plan.name)
-                wrong.append(Problem(where, _told(unknown, loaded, path, plan.model)))
-    return wrong, missing
-
-
-def _model_path(loaded: Loaded, plan: CameraPlan) -> KeyPath:
-    own = loaded.config.cameras[plan.name].model is not None
-    return ("cameras", plan.name, "model") if own else ("model",)
-
-
-def _unknown_classes(plan: CameraPlan, detector: Detector) -> Exception | None:
-    try:
-        check_classes(plan, detector, thoroughly=True)
-    except (ConfigError, DetectorError) as error:
-        return error
-    return None
-
-
-def _told(error: Exception, loaded: Loaded, path: KeyPath, model: ModelConfig | DetectorConfig) -> str:
-    text = str(error).removeprefix("model: ")
-    from_environment = {path, (*path, "name"), (*path, "use")} & set(loaded.hidden)
-    name = model.use if isinstance(model, DetectorConfig) else model.name
-    return loaded.told(text.replace(name, MASK) if from_environment else text)
+def _counted(warnings: Sequence[str]) -> str:
+    return f", {len(warnings)} warning{'s' * (len(warnings) > 1)}" if warnings else ""
 
 
 def _as_yaml(loaded: Loaded) -> str:
     unicode = sys.stdout.encoding.lower().startswith("utf")
-    text: str = yaml.safe_dump(loaded.shown(), sort_keys=False, allow_unicode=unicode)
+    text: str = yaml.dump(loaded.shown(), Dumper=_Dumper, sort_keys=False, allow_unicode=unicode)
     return text
+
+
+class _Dumper(yaml.SafeDumper):
+    """What stands there twice is written twice."""
+
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - of nothing
+        return True
+
+
+def _sequence(dumper: _Dumper, data: list[Any]) -> yaml.SequenceNode:
+    """Lists of words and numbers in a line."""
+    flow = not any(isinstance(item, dict) for item in data)
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=flow)
+
+
+_Dumper.add_representer(list, _sequence)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from types import ModuleType
 
-from streamer.cli.console import say
+from streamer.cli.console import conceal, say
 from streamer.cli.parser import Parser
 from streamer.errors import FreshframeError
 
@@ -36,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     args = argparse.Namespace()
+    conceal(())
     try:
         args = parser_of(arguments).read(arguments)
         status: int = args.run(args)

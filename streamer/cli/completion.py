@@ -56,4 +56,4 @@ def _tell(action: argparse.Action) -> None:
     elif action.metavar in FOLDERS:
         action.complete = shtab.DIRECTORY  # type: ignore[attr-defined] # as above
     elif action.metavar in NETWORKS:
-        action.choices = list(catalogue())
+        action.choices = [name for name, asset in catalogue().items() if asset.kind == "weights"]

@@ -2,17 +2,25 @@
 
 import logging
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 
 from streamer.cli.speaker import Aside, Speaker, Unbuffered
-from streamer.sources.redaction import redact
+from streamer.sources.redaction import SHORTEST_HIDDEN, hide, redact
 
 LINE = "\n"
+_hidden: frozenset[str] = frozenset()
+
+
+def conceal(values: Iterable[str]) -> None:
+    """Show none of these from now on, whoever says them; they came from the environment."""
+    global _hidden  # noqa: PLW0603 - what a process may not say is one thing
+    _hidden = frozenset(value for value in values if len(value) >= SHORTEST_HIDDEN)
 
 
 def shown(text: str, keep: str = "") -> str:
     """A text that may come from anywhere, for people: no password in it, and nothing drives the terminal."""
-    text = redact(text)
+    text = hide(redact(text), _hidden)
     return "".join(
         letter if letter.isprintable() or letter in keep else ascii(letter)[1:-1] for letter in text
     )
@@ -26,8 +34,8 @@ def say(text: str) -> None:
 
 
 def message(text: str) -> str:
-    """One message to the user, as it is written."""
-    return f"freshframe: {shown(text, keep=LINE)}\n"
+    """One message to the user, as it is written: each line of it says whose it is."""
+    return "".join(f"freshframe: {line}\n" for line in shown(text, keep=LINE).split(LINE))
 
 
 class Redacting(logging.Formatter):

@@ -38,7 +38,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     """Add `demo` to the command line."""
     parser = subparsers.add_parser("demo", help="watch two live cameras made of a real clip", epilog=EXAMPLES)
     parser.add_argument(
-        "--out", type=Path, default=Path("demo-out"), metavar="FOLDER", help="default %(default)s"
+        "--out",
+        type=Path,
+        default=Path("demo-out"),
+        metavar="FOLDER",
+        help="where the videos go; default %(default)s",
     )
     parser.add_argument("--show", action="store_true", help="show it live in a window too")
     parser.set_defaults(run=_run)

@@ -3,11 +3,12 @@
 import argparse
 
 from streamer.cli.assemble import assemble
-from streamer.cli.flags import add_network_flags, filled_in, model_from_flags, sinks_from_flags
+from streamer.cli.console import say
+from streamer.cli.flags import add_network_flags, addresses_of, model_from_flags, sinks_from_flags
+from streamer.cli.outputs import new_folders
 from streamer.cli.plan import CameraPlan
 from streamer.cli.session import positive_seconds, run
 from streamer.errors import ConfigError
-from streamer.sources.address import parse_address
 from streamer.sources.names import unique_names
 from streamer.sources.options import TIME, SourceOptions, read_time
 
@@ -31,7 +32,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "source",
         nargs="+",
         metavar="SOURCE",
-        help="rtsp://…, http://…, a file, a folder of pictures or video files, synthetic:",
+        help="rtsp://…, http://…, usb:0, a file, a folder of pictures or video files, synthetic:",
     )
     add(
         "--name",
@@ -45,7 +46,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         type=float,
         default=0.25,
         metavar="F",
-        help="lowest score that is reported; default %(default)s",
+        help="the score that a thing has to be above; default %(default)s",
     )
     add("--classes", metavar="a,b", help="labels that are reported; default all")
     pace = parser.add_mutually_exclusive_group()
@@ -79,7 +80,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 def _run(args: argparse.Namespace) -> int:
     for_s = None if args.for_s is None else positive_seconds(args.for_s)
-    addresses = [parse_address(text) for text in filled_in(args.source)]
+    addresses = addresses_of(args.source)
     names = unique_names(addresses, args.name)
     live_ones = [address.redacted for address in addresses if address.live]
     if args.every_frame and live_ones:
@@ -95,7 +96,11 @@ def _run(args: argparse.Namespace) -> int:
     cameras = [
         CameraPlan(name, address, model, options) for name, address in zip(names, addresses, strict=True)
     ]
-    return run(assemble(cameras, sinks_from_flags(args)), for_s)
+    sinks = sinks_from_flags(args)
+    pipeline = assemble(cameras, sinks)
+    for line in new_folders(sinks):
+        say(line)
+    return run(pipeline, for_s)
 
 
 def _time(flag: str, text: str | None) -> float | None:

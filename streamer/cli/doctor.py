@@ -15,7 +15,8 @@ from streamer.doctor.machine.engines import Speed
 from streamer.doctor.probing import FIRST_PICTURE_S, Probe
 from streamer.doctor.settings import settings
 from streamer.errors import ConfigError, FreshframeError, text_of
-from streamer.sources.address import Address, parse_address
+from streamer.sources.address import Address, Kind, parse_address
+from streamer.sources.options import TRANSPORTS, SourceOptions
 
 WATCHED_S = 5.0
 # After a stop: what is in native code for longer is left there.
@@ -30,6 +31,7 @@ examples:
   freshframe doctor                            what is wrong here
   freshframe doctor rtsp://192.0.2.10/stream1  what comes from it, and settings
   freshframe doctor usb:0 --for 20             watch it for longer
+  freshframe doctor rtsp://192.0.2.11/live --transport udp
 """
 
 
@@ -47,6 +49,12 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument(
         "--for", dest="for_s", metavar="SECONDS", help=f"watch SOURCE for so long; default {WATCHED_S:g}"
     )
+    parser.add_argument(
+        "--transport",
+        choices=TRANSPORTS,
+        help="of an rtsp:// SOURCE; default tcp; over udp, which is all that a few cameras have, lost "
+        "packets damage pictures",
+    )
     parser.set_defaults(run=_run, interrupted="not everything was looked at")
 
 
@@ -55,19 +63,30 @@ def _run(args: argparse.Namespace) -> int:
     # What is said there is in the report.
     logging.getLogger("freshframe").addHandler(logging.NullHandler())
     if args.source is not None:
-        return _look_at(parse_address(_filled_in(args.source)), for_s)
+        address = _address(args.source)
+        return _look_at(address, _options(address, args.transport), for_s)
     if args.for_s is not None:
         raise ConfigError("--for is how long SOURCE is watched, and there is no SOURCE")
+    if args.transport is not None:
+        raise ConfigError("--transport is how SOURCE sends, and there is no SOURCE")
     return _look_round()
 
 
-def _filled_in(source: str) -> str:
-    if "${" not in source:
-        return source
-    from streamer.cli.flags import filled_in  # noqa: PLC0415 - loads what may be broken here
+def _options(address: Address, transport: str | None) -> SourceOptions:
+    if transport is None:
+        return SourceOptions()
+    if address.kind not in (Kind.RTSP, Kind.RTSPS):
+        raise ConfigError(f"{address.redacted}: --transport is for rtsp:// cameras, and tcp for rtsps://")
+    return SourceOptions(transport=transport)
 
-    (filled,) = filled_in([source])
-    return filled
+
+def _address(source: str) -> Address:
+    if "${" not in source:
+        return parse_address(source)
+    from streamer.cli.flags import addresses_of  # noqa: PLC0415 - loads what may be broken here
+
+    (address,) = addresses_of([source])
+    return address
 
 
 def _seconds(text: str) -> float:
@@ -80,7 +99,7 @@ def _look_round() -> int:
     page = Page()
     page.title(f"Freshframe {_own_version()}, this machine")
     warnings = problems = 0
-    say("this takes about ten seconds, and longer where a network is made ready for the first time…")
+    say("about ten seconds, and more where a network is made ready first…")
     for section in examine(_measure):
         page.section(section)
         warnings += sum(one.level is Level.WARNING for one in section.findings)
@@ -127,8 +146,8 @@ class Look:
             self.error = error
 
 
-def _look_at(address: Address, for_s: float) -> int:
-    page, probe = Page(), Probe(address, seconds=for_s)
+def _look_at(address: Address, options: SourceOptions, for_s: float) -> int:
+    page, probe = Page(), Probe(address, options, for_s)
     page.title(address.redacted)
     say(f"connecting, and watching for {for_s:g} s…" if address.live else "reading…")
     look = Look(probe)

@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 from typing import get_args
@@ -14,6 +14,7 @@ from streamer.cli.console import lines_to_stderr, log_to, quiet, say
 from streamer.cli.eval_page import Outcome, margin_of, page, tree
 from streamer.cli.flags import add_network_flags, model_from_flags
 from streamer.cli.networks import detector_for
+from streamer.cli.wording import counted, plural
 from streamer.config.model import ModelConfig
 from streamer.contracts import Detector
 from streamer.errors import AssetError, ConfigError, FreshframeError
@@ -79,7 +80,7 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
 def _run(args: argparse.Namespace) -> int:
     models = _models(args)
     dataset = _judged_part(read_dataset(args.dataset, args.images), args)
-    _check_writable(args.json)
+    _check_writable(args.json, {Path(dataset.where), *(Path(model.name) for model in models)})
     detectors = [detector_for(model) for model in models]  # what is wrong with them is said before the start
     for remark in dataset.remarks:
         say(remark)
@@ -103,7 +104,7 @@ def _examined(model: ModelConfig, detector: Detector, dataset: Dataset) -> Outco
         dataset, detector, accept=partial(_check_known, dataset, model.name), progress=_progress(count)
     )
     sha256 = _fingerprint(model.name)  # what changes from here on is not loaded
-    say(f"{model.name}, engine {model.engine}: looking at {count} pictures")
+    say(f"{model.name}, engine {model.engine}: looking at {counted(count, 'picture')}")
     aside = log_to(lines_to_stderr())
     try:
         looked = exam.run()
@@ -141,6 +142,11 @@ def _judged_part(dataset: Dataset, args: argparse.Namespace) -> Dataset:
     dataset = dataset.renamed(names)
     if args.classes is not None:
         dataset = dataset.only([name.strip() for name in args.classes.split(",")])
+        if not dataset.boxes:
+            raise ConfigError(
+                f"--classes {args.classes}: {dataset.where} shows nothing of it but crowds, which count "
+                "neither way: nothing can be measured"
+            )
     return dataset
 
 
@@ -152,17 +158,20 @@ def _check_known(dataset: Dataset, model: str, labels: Sequence[str]) -> None:
     known = [name for name in dataset.boxes if name in labels]
     meant = [f"{name} ({near}?)" if (near := nearest(name, labels)) else name for name in unknown]
     raise ConfigError(
-        f"{dataset.where} has {len(unknown)} classes that {model} has no label for: {some(meant)}. "
+        f"{dataset.where} has {plural(len(unknown), 'class', 'classes')} that {model} has no label for: "
+        f"{some(meant)}. "
         "Say what the model calls them: --map CLASS=LABEL for each"
         + (f"; or judge only some: --classes '{','.join(known[:NAMED])}'" if known else "")
         + f". Its labels: {some(labels)}"
     )
 
 
-def _check_writable(path: Path | None) -> None:
-    """Raises ConfigError: nobody wants to learn at the end that the figures go nowhere."""
+def _check_writable(path: Path | None, read: Collection[Path]) -> None:
+    """Raises ConfigError: nobody wants to learn at the end that the figures go nowhere, or over `read`."""
     if path is None:
         return
+    if any(path.exists() and one.exists() and path.samefile(one) for one in read):
+        raise ConfigError(f"--json {path}: is what is to be read; write elsewhere")
     try:
         there = path.exists()
         with path.open("a"):

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from streamer.cli.console import shown
+from streamer.cli.wording import counted, plural
 from streamer.evaluation import FEWEST, Dataset, Judged, Looked, Precision, margin
 
 FIGURES = ("ap", "ap50", "ap75", "small", "medium", "large")
@@ -49,12 +50,13 @@ def page(dataset: Dataset, outcomes: Sequence[Outcome], off: float | None) -> st
     """The figures of one model, or of two beside each other with the difference, which may be so far off."""
     text = io.StringIO()
     console = Console(file=text, width=WIDTH, color_system=None, markup=False, emoji=False, highlight=False)
-    classes = len(outcomes[0].precision.classes)
-    crowds = f"; {dataset.crowds} crowds count neither way" if dataset.crowds else ""
+    boxes = plural(dataset.boxes.total(), "box", "boxes")
+    classes = plural(len(outcomes[0].precision.classes), "class", "classes")
     console.print(shown(dataset.where), soft_wrap=True)
-    console.print(
-        f"{len(dataset.pictures)} pictures, {dataset.boxes.total()} boxes of {classes} classes{crowds}"
-    )
+    console.print(f"{_pictures(dataset)}, {boxes} of {classes}")
+    if dataset.crowds:
+        crowds = plural(dataset.crowds, "crowd counts", "crowds count")
+        console.print(f"{crowds} neither way")
     for title, one in zip(_titles(outcomes), outcomes, strict=True):
         info = one.looked.model
         console.print(
@@ -71,6 +73,18 @@ def page(dataset: Dataset, outcomes: Sequence[Outcome], off: float | None) -> st
     console.print()
     console.print(_by_class(outcomes))
     return "\n".join(line.rstrip() for line in text.getvalue().splitlines()) + "\n"
+
+
+def _pictures(dataset: Dataset) -> str:
+    count = len(dataset.pictures)
+    empty = count - dataset.showing()
+    return counted(count, "picture") + (f" ({empty} without a box)" if empty else "")
+
+
+def _with_boxes(dataset: Dataset) -> str:
+    """The pictures that show something, called so where there are others."""
+    count = dataset.showing()
+    return counted(count, "picture") + (" with boxes" if count < len(dataset.pictures) else "")
 
 
 def tree(dataset: Dataset, outcomes: Sequence[Outcome], off: float | None) -> dict[str, Any]:
@@ -142,16 +156,17 @@ def _by_class(outcomes: Sequence[Outcome]) -> Table:
 
 def _chance(dataset: Dataset, outcomes: Sequence[Outcome], off: float | None) -> list[str]:
     """What the figures say of other pictures."""
-    count = dataset.showing()
+    pictures = _with_boxes(dataset)
     difference = _difference(outcomes)
     if off is None:
-        return [f"{count} pictures that show something say little of others: {FEWEST} at least are wanted."]
+        say = "says" if dataset.showing() == 1 else "say"
+        return [f"{pictures} {say} little of others: {FEWEST} at least are wanted."]
     if len(outcomes) == 1 and not off:
-        return [f"AP is {_figure(outcomes[0].precision.ap)}, whichever of the {count} pictures are taken."]
+        return [f"AP is {_figure(outcomes[0].precision.ap)}, whichever of the {pictures} are taken."]
     if len(outcomes) == 1:
         return [
             f"AP is {_figure(outcomes[0].precision.ap)}, give or take {off:.4f} (95 %):",
-            f"so much is chance with {count} pictures.",
+            f"so much is chance on {pictures}.",
         ]
     first, second = _titles(outcomes)
     assert difference is not None  # where something is to be found there is an AP
@@ -162,7 +177,8 @@ def _chance(dataset: Dataset, outcomes: Sequence[Outcome], off: float | None) ->
     verdict = "cannot be told from chance" if abs(difference) <= off else "is more than chance"
     return [
         f"AP of {second} is {abs(difference):.4f} {than} than that of {first},",
-        f"give or take {off:.4f} (95 %): on {count} pictures this {verdict}.",
+        f"give or take {off:.4f} (95 %):",
+        f"on {pictures} this {verdict}.",
     ]
 
 

@@ -23,11 +23,20 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "fakecam", help="play clips as RTSP cameras, to try things out", epilog=EXAMPLES
     )
     add = parser.add_argument
-    add("clip", nargs="+", metavar="CLIP", help="served as /cam0, /cam1… in real time, over and over")
+    add(
+        "clip",
+        nargs="+",
+        metavar="CLIP",
+        help="served as /cam0, /cam1… in real time, over and over; one may be given several times",
+    )
     add("--host", default="127.0.0.1", help="address to listen on; default %(default)s")
     add("--port", type=_port, default=8554, help="default %(default)s; 0 takes a free one")
     add("--user", help="ask for this user name")
-    add("--password-env", metavar="VAR", help="… and for the password in this environment variable")
+    add(
+        "--password-env",
+        metavar="VAR",
+        help="… and for the password in this environment variable: as it is, not percent-encoded",
+    )
     add(
         "--watermark",
         action="store_true",

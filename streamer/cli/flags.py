@@ -5,12 +5,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from streamer.cli.console import conceal
 from streamer.config.environment import fill_in
 from streamer.config.model import ModelConfig
 from streamer.config.problems import problems_in
 from streamer.config.schema import Config
 from streamer.config.sink import JsonlConfig, SinkConfig
 from streamer.errors import ConfigError
+from streamer.sources.address import Address, parse_address
 
 _ANY_CAMERA = {"camera": {"source": "synthetic:"}}
 _FLAG_OF_SINK = {"zmq": "--zmq", "jsonl": "--jsonl", "video": "--video", "window": "--show"}
@@ -32,8 +34,18 @@ def add_network_flags(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="longer side of the network's input; default %(default)s",
     )
-    add("--engine", default="auto", choices=("auto", "onnx", "torch", "openvino", "openvino-int8"))
-    add("--device", default="auto", metavar="auto|cpu|cuda:N")
+    add(
+        "--engine",
+        default="auto",
+        choices=("auto", "onnx", "torch", "openvino", "openvino-int8"),
+        help="what runs it; default auto: ONNX Runtime on a CPU, torch on a GPU",
+    )
+    add(
+        "--device",
+        default="auto",
+        metavar="auto|cpu|cuda:N",
+        help="where it runs; default auto: on a GPU where there is one",
+    )
     add("--trust-weights", action="store_true", help="load a .pt file of unknown hash: it can run any code")
 
 
@@ -47,11 +59,22 @@ def model_from_flags(args: argparse.Namespace) -> ModelConfig:
         "trust_weights": args.trust_weights,
     }
     if "conf" in args:
-        classes = None if args.classes is None else [name.strip() for name in args.classes.split(",")]
-        model |= {"conf": args.conf, "classes": classes}
+        model |= {"conf": args.conf, "classes": _classes(args.classes)}
     made = _checked({"model": model}, []).model
     assert isinstance(made, ModelConfig)
     return made
+
+
+def _classes(text: str | None) -> list[str] | None:
+    if text is None:
+        return None
+    names = [name.strip() for name in text.split(",")]
+    if "" in names:
+        raise ConfigError(
+            f"--classes {text!r}: has an empty name in it; allowed: labels with commas between them, as in "
+            "person,car; leave the flag out for all labels"
+        )
+    return names
 
 
 def sinks_from_flags(args: argparse.Namespace) -> list[SinkConfig]:
@@ -66,6 +89,8 @@ def sinks_from_flags(args: argparse.Namespace) -> list[SinkConfig]:
         wanted.append({"use": "zmq", "endpoint": args.zmq, "insecure": args.insecure})
     if args.video is not None:
         wanted.append({"use": "video", "path": args.video})
+    if args.insecure and args.zmq is None:
+        raise ConfigError("--insecure is for what --zmq publishes, and there is no --zmq")
     for sink in wanted:
         sink["required"] = True
     if args.show or args.show_mode:  # not required: a screen that goes must not end the run
@@ -93,9 +118,13 @@ def _checked(tree: dict[str, Any], sink_flags: list[str]) -> Config:
         raise ConfigError("; ".join(lines)) from error
 
 
-def filled_in(sources: list[str]) -> list[str]:
-    """`${NAME}` from the environment, as in a configuration: so a password stays out of the process list."""
+def addresses_of(sources: list[str]) -> list[Address]:
+    """With `${NAME}` from the environment, as in a configuration: so secrets stay out of the process list.
+
+    Raises ConfigError.
+    """
     filled = fill_in(sources)
     if filled.problems:
         raise ConfigError("; ".join(f"SOURCE: {problem.text}" for problem in filled.problems))
-    return list(filled.tree)
+    conceal(filled.secrets)
+    return [parse_address(text, environment=filled.secrets) for text in filled.tree]

@@ -8,9 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from streamer.assets import cached, find
+from streamer.cli.boxes import try_boxes
 from streamer.cli.questions import Terminal, Unattended
-from streamer.cli.wiring import build
-from streamer.config import Loaded
 from streamer.errors import ConfigError
 from streamer.onvif import Login, chosen
 from streamer.setup import candidates, wishes
@@ -18,10 +17,11 @@ from streamer.setup.asking import Asking
 from streamer.setup.candidates import Candidate
 from streamer.setup.credentials import Variables
 from streamer.setup.gathering import gather
+from streamer.setup.missed import missed
+from streamer.setup.offers import Taken
 from streamer.setup.page import page, steps
 from streamer.setup.talk import Talk
 from streamer.setup.writing import refuse_to_overwrite, write
-from streamer.sources import open_source, parse_address
 
 SYNTHETIC = "synthetic:?size=640x360&fps=10"
 EXAMPLES = """\
@@ -39,11 +39,18 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "init",
         help="find cameras and write a configuration for them",
         description="Looks for USB cameras and, by a question to the local networks, for ONVIF cameras; "
-        "tries each, and writes a configuration. With --source or --onvif it looks for none.",
+        "tries each, and writes a configuration. With --source or --onvif it looks for none. The status is 1 "
+        "where none of the cameras that were written down gave a picture.",
         epilog=EXAMPLES,
     )
     add = parser.add_argument
-    add("--output", type=Path, default=Path("cameras.yaml"), metavar="FILE", help="default %(default)s")
+    add(
+        "--output",
+        type=Path,
+        default=Path("cameras.yaml"),
+        metavar="FILE",
+        help="what is written; default %(default)s",
+    )
     add("--force", action="store_true", help="write over a file that is there")
     add("--yes", action="store_true", help="ask nothing: every camera that is found, and the defaults")
     add(
@@ -67,7 +74,11 @@ def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help="look for cameras on this network only; may be given again",
     )
     add("--user", help="user name of the cameras")
-    add("--password-env", metavar="VAR", help="… and the environment variable that holds the password")
+    add(
+        "--password-env",
+        metavar="VAR",
+        help="… and the environment variable that holds the password; it needs no percent-encoding",
+    )
     add("--classes", metavar="a,b|all", help="what is recognised; default: people, vehicles, cats and dogs")
     add(
         "--results",
@@ -103,19 +114,21 @@ def _run(args: argparse.Namespace) -> int:
             talk.tell(f"  {name:7} {what}")
         sinks = talk.ask("Where shall results go? One or more", wishes.usual_sink(), wishes.sinks)
     text = page(taken, classes, sinks, variables, str(args.output))
-    write(args.output, text, _make_boxes, force=args.force)
+    write(args.output, text, try_boxes, force=args.force)
     talk.tell(f"written: {args.output}; next:\n")
     # Without the caution that hides whatever stands behind `PASSWORD=`: in these is nothing secret.
     sys.stderr.writelines(f"  {step}\n" for step in steps(variables, str(args.output)))
-    return 0
+    return _say_missed(talk, taken)
 
 
-def _make_boxes(loaded: Loaded) -> None:
-    """What `freshframe check` would find wrong. Raises ConfigError."""
-    for camera in loaded.config.cameras.values():
-        open_source(parse_address(camera.source), camera.options)
-    for number, sink in enumerate(loaded.config.sinks):
-        build(sink.use, sink.arguments(), f"sinks.{number}", needs="write")
+def _say_missed(talk: Talk, taken: Sequence[Taken]) -> int:
+    """The last word, and the status: 1 where nothing of what was written works."""
+    lines = missed(taken)
+    if lines:
+        talk.tell(
+            "\n" + "\n".join([*lines, "then run `freshframe init` again with --force, or edit the file"])
+        )
+    return 0 if any(one.report.ok for one in taken) else 1
 
 
 def _talk(args: argparse.Namespace) -> Talk:

@@ -1,5 +1,6 @@
 """The cameras of a configuration or of a command line, as plain values."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from streamer.config import Config
@@ -29,12 +30,12 @@ class CameraPlan:
         return self.looking or wanted_of(self.model)
 
 
-def plans(config: Config) -> list[CameraPlan]:
-    """The cameras of a checked configuration, in its order."""
+def plans(config: Config, environment: Collection[str] = ()) -> list[CameraPlan]:
+    """The cameras of a checked configuration, in its order; `environment`: what came from there."""
     return [
         CameraPlan(
             name=name,
-            address=parse_address(camera.source),
+            address=parse_address(camera.source, environment=environment),
             model=camera.model or config.model,
             options=camera.options,
             isolation=camera.isolation,

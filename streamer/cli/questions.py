@@ -1,7 +1,9 @@
 """Questions on a terminal, each with a default that Enter takes; or nobody is asked."""
 
 import getpass
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -9,6 +11,8 @@ from streamer.cli.console import LINE, shown
 from streamer.errors import ConfigError
 
 T = TypeVar("T")
+COLUMNS = 80  # where there is no terminal
+NARROWEST = 40
 
 
 class Unattended:
@@ -17,7 +21,7 @@ class Unattended:
     attended = False
 
     def tell(self, text: str) -> None:
-        _write(f"{text}\n")
+        _tell(text)
 
     def ask(self, question: str, default: str, read: Callable[[str], T]) -> T:  # noqa: ARG002 - nobody is asked
         return read(default)
@@ -32,7 +36,7 @@ class Terminal:
     attended = True
 
     def tell(self, text: str) -> None:
-        _write(f"{text}\n")
+        _tell(text)
 
     def ask(self, question: str, default: str, read: Callable[[str], T]) -> T:
         return _answered(lambda: read(_printable(_line(f"{question} [{default}] ").strip()) or default))
@@ -47,7 +51,7 @@ def _answered(ask: Callable[[], T]) -> T:
         try:
             return ask()
         except (ConfigError, UnicodeDecodeError) as error:
-            _write(f"  {error if isinstance(error, ConfigError) else 'that is no text'}\n")
+            _tell(f"  {error if isinstance(error, ConfigError) else 'that is no text'}")
         except EOFError:
             _write("\n")
             raise KeyboardInterrupt from None
@@ -65,6 +69,20 @@ def _printable(text: str) -> str:
     if not text.isprintable():
         raise ConfigError("it has characters in it that are not printable")
     return text
+
+
+def _tell(text: str) -> None:
+    """Lines as wide as the terminal; what a line goes on with stands further in. No word is cut."""
+    width = max(NARROWEST, shutil.get_terminal_size((COLUMNS, 24)).columns)
+    for line in shown(text, keep=LINE).split(LINE):
+        indent = line[: len(line) - len(line.lstrip())]
+        wrapped = textwrap.wrap(
+            *(line, width),
+            subsequent_indent=f"{indent}  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        _write("".join(f"{one}\n" for one in wrapped or [""]))
 
 
 def _write(text: str) -> None:

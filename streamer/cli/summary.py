@@ -9,13 +9,15 @@ from streamer.cli.console import shown
 from streamer.cli.wording import clipped, counted, left_behind, listed, milliseconds
 from streamer.stats import CameraStats, SinkStats, Stats
 
-NUMBERS_WIDTH = 44  # columns that the summary's numbers take, with what is between them
+NUMBERS_WIDTH = 47  # columns that the summary's numbers take, with what is between them
 _LOST = {"sink": "left out for newer ones", "closed": "not written any more at the end"}
 _LOST_IN_FAILURE = {**_LOST, "sink": "lost while it did not work or was busy"}
 
 
 def summary(stats: Stats, width: int) -> str:
     """Every frame is either processed or dropped for a reason; what was lost or stood still is said."""
+    if stats.cameras and all(camera.failed and not camera.captured for camera in stats.cameras):
+        return "".join(f"{_sink(sink)}\n" for sink in stats.sinks if sink.why)  # the rest was said just now
     text = io.StringIO()
     console = Console(file=text, width=width, color_system=None, markup=False, emoji=False, highlight=False)
     drops = [listed(camera.dropped) for camera in stats.cameras]
@@ -23,7 +25,7 @@ def summary(stats: Stats, width: int) -> str:
     beside = width - names - NUMBERS_WIDTH >= max(map(len, drops), default=0)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("camera", no_wrap=True)
-    for title in ("captured", "processed", "age p50", "p99 ms"):
+    for title in ("captured", "processed", "at age p50", "p99 ms"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("dropped", justify="left" if beside else "right", no_wrap=True)
     for camera, dropped in zip(stats.cameras, drops, strict=True):

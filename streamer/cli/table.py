@@ -18,7 +18,7 @@ from rich.text import Text
 from streamer.cli.console import lines_to_stderr, shown
 from streamer.cli.notes import notes
 from streamer.cli.speaker import Speaker, Unbuffered
-from streamer.cli.wording import clipped, counted, listed, milliseconds, span
+from streamer.cli.wording import clipped, counted, listed, milliseconds, span, with_unit
 from streamer.pipeline import Pipeline
 from streamer.stats import CameraStats, Stats
 from streamer.status import State
@@ -30,7 +30,7 @@ NARROW = 76  # … below which only what matters most has room
 MOST_NOTES = 10  # lines below the table
 FEWEST_NOTES = 3  # … where the terminal is low
 FEWEST_LINES = 8
-NUMBERS = ("fps in", "inferred", "age ms", "age p50", "p99 ms")
+NUMBERS = ("fps in", "inferred", "at age", "at age p50", "p99 ms")  # ages when inference began
 
 COLOURS = {
     State.CONNECTING: "yellow",
@@ -117,17 +117,17 @@ class LiveTable:
     ) -> dict[str, str | Text]:
         rates = self._rates[camera.name]
         live = camera.status.state is State.LIVE  # what is away is as old as that, whatever it was before
-        age = milliseconds(camera.age_p50_ms if live else None)
+        age_ms = camera.age_p50_ms if live else None
         return {
             "camera": clipped(camera.name, columns["camera"]),
             "state": self._state(camera, now, ready=ready),
             "fps in": f"{rates.captured:.1f}",
             "inferred": f"{rates.processed:.1f}",
-            "age ms": age,
-            "age p50": age,
+            "at age": with_unit(age_ms),
+            "at age p50": milliseconds(age_ms),
             "p99 ms": milliseconds(camera.age_p99_ms if live else None),
             "dropped": (listed(camera.dropped) if "p99 ms" in columns else str(sum(camera.dropped.values()))),
-            "objects now": _seen(camera),
+            "objects now": _seen(camera, columns["objects now"]),
         }
 
     def _state(self, camera: CameraStats, now: float, *, ready: bool) -> Text:
@@ -143,11 +143,11 @@ def _columns(width: int, longest_name: int) -> dict[str, int]:
     wide = width >= WIDE
     columns = {"camera": min(max(longest_name, 6), 20 if wide else 12), "state": 14}
     if wide:
-        columns |= {"fps in": 6, "inferred": 8, "age p50": 7, "p99 ms": 6, "dropped": 24}
+        columns |= {"fps in": 6, "inferred": 8, "at age p50": 10, "p99 ms": 6, "dropped": 21}
     elif width >= NARROW:
-        columns |= {"fps in": 6, "inferred": 8, "age ms": 6, "dropped": 7}
+        columns |= {"fps in": 6, "inferred": 8, "at age": 6, "dropped": 7}
     else:
-        columns |= {"age ms": 6}
+        columns |= {"at age": 6}
     left = width - sum(columns.values()) - 2 * len(columns)
     return {**columns, "objects now": max(left, 10)}
 
@@ -161,13 +161,15 @@ def _most_important(cameras: Sequence[CameraStats], lines: int) -> Sequence[Came
     return [cameras[number] for number in sorted(kept)]
 
 
-def _seen(camera: CameraStats) -> Text:
+def _seen(camera: CameraStats, width: int) -> Text:
     """What is in front of it, or in one word why that cannot be said."""
     status = camera.status
     if status.state is not State.LIVE:
         return Text(status.cause.value if status.cause else "", style="yellow")
-    words, objects = ", ".join(camera.quality.words), shown(listed(camera.objects))
-    return Text.assemble((words, "yellow"), ": " if words and objects else "", objects)
+    words = ", ".join(camera.quality.words)
+    between = ": " if words and camera.objects else ""
+    objects = {shown(label): count for label, count in camera.objects.items()}
+    return Text.assemble((words, "yellow"), between, listed(objects, width - len(words + between)))
 
 
 class Rates:

@@ -6,14 +6,24 @@ from typing import TypeVar
 Word = TypeVar("Word", bound=str)
 
 
-def listed(counts: Mapping[Word, int]) -> str:
-    """Counts, the largest first: "3 person, 1 car"."""
-    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items(), key=lambda item: -item[1]))
+def listed(counts: Mapping[Word, int], width: int | None = None) -> str:
+    """Counts, the largest first: "3 person, 1 car"; where `width` is too small for all, "3 person +1"."""
+    parts = [f"{count} {name}" for name, count in sorted(counts.items(), key=lambda item: -item[1])]
+    text = ", ".join(parts)
+    while width is not None and len(text) > width and len(parts) > 1:
+        parts.pop()
+        text = f"{', '.join(parts)} +{len(counts) - len(parts)}"
+    return text
 
 
 def counted(count: int, thing: str) -> str:
     """As in "1 camera", "2 cameras"."""
     return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
+def plural(count: int, one: str, several: str) -> str:
+    """The same for words whose plural is another."""
+    return f"{count} {one if count == 1 else several}"
 
 
 def clipped(name: str, width: int) -> str:
@@ -41,6 +51,13 @@ def without_address(why: str) -> str:
 def milliseconds(value: float | None) -> str:
     """As a whole number; a dash where there is nothing."""
     return "–" if value is None else f"{value:.0f}"
+
+
+def with_unit(ms: float | None) -> str:
+    """In six letters, as far as it goes: 21 ms, 1.5 s; a dash where there is nothing."""
+    if ms is None:
+        return milliseconds(ms)
+    return f"{ms:.0f} ms" if ms < 999.5 else f"{ms / 1000:.1f} s"
 
 
 def left_behind(threads: int) -> str:

@@ -6,6 +6,7 @@
     schema.py       the keys, their types and bounds (with part.py, model.py, camera.py, wanted.py, sink.py)
     problems.py     what was found, what is allowed
     hidden.py       what may be shown of a value
+    resolved.py     what all of it comes to, without secrets
     json_schema.py  the keys as editors want to know them
 
 Not imported by `import streamer`, for it needs pydantic and YAML.

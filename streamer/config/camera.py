@@ -46,7 +46,7 @@ class CameraConfig(Part):
     )
     transport: Literal["tcp", "udp"] = Field(
         default="tcp",
-        description="of RTSP: over udp lost packets damage pictures; some cameras have nothing else",
+        description="of rtsp://: over udp lost packets damage pictures; some cameras have nothing else",
     )
     isolation: Literal["thread", "process"] = Field(
         default="thread",
@@ -60,8 +60,8 @@ class CameraConfig(Part):
     )
     conf: Conf | None = Field(
         default=None,
-        description="lowest score that is reported: a number instead of the model's, or scores of some "
-        "classes, where what is not named stays as the model says; `default` stands for all others",
+        description="the score that a thing has to be above: a number instead of the model's, or scores of "
+        "some classes, where what is not named stays as the model says; `default` stands for all others",
         examples=[0.4, {"person": 0.6}],
     )
     region: Polygons | None = Field(

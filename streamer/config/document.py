@@ -28,6 +28,8 @@ _TYPES = {
 # NUL ends a file's name early, a lone surrogate cannot be written anywhere.
 _UNUSABLE = re.compile("[\0\ud800-\udfff]")
 _QUOTED = re.compile(r" ?(['\"]).*\1")
+# What PyYAML says of its own tokens quotes nothing of the file.
+_OF_TOKENS = re.compile(r"expected [\w<>,' }\]-]{1,40}, but (?:got|found) '(?:<[a-z ]+>|\W{1,3})'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +70,13 @@ def parse(text: str, file: str) -> Document:
         mark = error.problem_mark or error.context_mark
         where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         # PyYAML's own text quotes the file, and with it passwords.
-        what = _QUOTED.sub(" …", error.problem or error.context or "broken")
-        if mark and "\t" in "".join(text.splitlines()[mark.line : mark.line + 1]):
+        what = error.problem or error.context or "broken"
+        what = what if _OF_TOKENS.fullmatch(what) else _QUOTED.sub(" …", what)
+        line = "".join(text.splitlines()[mark.line : mark.line + 1]) if mark else ""
+        if "\t" in line:
             what += " (there is a tab in this line: YAML is indented with spaces)"
+        elif mark and line[mark.column - 1 : mark.column + 1] == "${":
+            what += " (between { and } a text with ${NAME} in it wants quotes: '…${NAME}…')"
         kind = "" if isinstance(error, _TooMuch) else "not YAML: "
         raise ConfigError(f"{file}{where}: {kind}{what}") from None
     except yaml.reader.ReaderError as error:

@@ -5,13 +5,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 from streamer.config.hidden import MASK
 from streamer.config.problems import KeyPath, Problem
 
 _REFERENCE = re.compile(r"\$\$|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)\}|(?P<broken>\$\{)")
+_USER_PART = re.compile(r"://([^/?#]*)@")
 # What no user part of a URL may hold as it is (RFC 3986, section 3.2.1), and half an escape.
-_NOT_IN_USER_PART = re.compile(r"[/?#@\[\]\\\s\"<>^`{|}]|%(?![0-9A-Fa-f]{2})")
+_NOT_IN_USER_PART = re.compile(r"[^!-~]|[/?#@\[\]\\\"<>^`{|}]|%(?![0-9A-Fa-f]{2})")
 
 
 @dataclass(slots=True)
@@ -31,6 +33,15 @@ def fill_in(tree: Any, environment: Mapping[str, str] = os.environ) -> FilledIn:
     return filled
 
 
+def in_user_part(value: str) -> str:
+    """A user name or password as it stands in an address: what cannot stand there is percent-encoded.
+
+    A value that can stand there stays, so one that is percent-encoded already is not encoded again; nor is
+    a colon, for `user:password` may be one value.
+    """
+    return quote(value, safe=":") if _NOT_IN_USER_PART.search(value) else value
+
+
 def _fill(value: Any, path: KeyPath, environment: Mapping[str, str], filled: FilledIn) -> Any:
     if isinstance(value, dict):
         return {key: _fill(item, (*path, key), environment, filled) for key, item in value.items()}
@@ -42,7 +53,7 @@ def _fill(value: Any, path: KeyPath, environment: Mapping[str, str], filled: Fil
 
 
 def _fill_text(text: str, path: KeyPath, environment: Mapping[str, str], filled: FilledIn) -> str:
-    host = text.rfind("@") if "://" in text else -1
+    user_parts = [found.span(1) for found in _USER_PART.finditer(text)]
 
     def replace(reference: re.Match[str]) -> str:
         name = reference["name"]
@@ -54,14 +65,13 @@ def _fill_text(text: str, path: KeyPath, environment: Mapping[str, str], filled:
             refuse(f"the environment variable {name} is not set")
         elif not environment[name].isprintable():
             refuse(f"the environment variable {name} holds characters that are not printable")
-        elif reference.start() < host and _NOT_IN_USER_PART.search(environment[name]):
-            refuse(
-                f"{name} holds characters that cannot stand in a URL's user name or password; "
-                "set it percent-encoded: %40 for @, %2F for /, %3F for ?, %23 for #, %25 for %"
-            )
         else:
-            filled.secrets.add(environment[name])
-            return environment[name]
+            value = environment[name]
+            filled.secrets.add(value)
+            if any(begin <= reference.start() < end for begin, end in user_parts):
+                value = in_user_part(value)
+                filled.secrets.add(value)
+            return value
         return MASK
 
     def refuse(why: str) -> None:

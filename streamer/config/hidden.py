@@ -3,14 +3,16 @@
 import re
 
 from streamer.sources.redaction import HIDDEN as MASK
-from streamer.sources.redaction import redact
+from streamer.sources.redaction import nearly_an_address as redacted
 
-__all__ = ["MASK", "names_a_secret", "redacted", "shown"]
+__all__ = ["MASK", "names_a_secret", "redacted", "secret_beside_a_variable", "shown"]
 
 _SHOWN_CHARACTERS = 60
 
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _SECRET_KEY = re.compile(r"pass|pwd|token|secret|key|auth|credential|curve", re.IGNORECASE)
+
+# Narrower than what is hidden when it is shown: a user's name may stand there.
+_SECRET_PARAMETER = re.compile(r"(?:pass|pwd|secret|token|credential)[\w.-]*=([^&#]*)", re.IGNORECASE)
 
 
 def names_a_secret(key: str) -> bool:
@@ -18,13 +20,11 @@ def names_a_secret(key: str) -> bool:
     return _SECRET_KEY.search(key) is not None
 
 
-def redacted(text: str) -> str:
-    """The text without user names and passwords, also where it is only nearly a URL."""
-    before, at, after = text.rpartition("@")
-    if at and ":" in before:  # admin:secret@camera/stream too
-        scheme = _SCHEME.match(before)
-        text = f"{scheme.group() if scheme else ''}{MASK}@{after}"
-    return redact(text)
+def secret_beside_a_variable(address: str) -> bool:
+    """True where a password stands as it is in an address that has ${NAME} elsewhere."""
+    userinfo, _, rest = address.partition("://")[2].rpartition("@")
+    secrets = [userinfo.partition(":")[2], *_SECRET_PARAMETER.findall(rest)]
+    return "${" in address and any(value and "${" not in value for value in secrets)
 
 
 def shown(value: object) -> str:

@@ -25,7 +25,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _mended(tree: Any) -> Any:
-    """Titles that say no more than the key go; patterns let values from the environment through."""
+    """Titles that say no more than the key go; patterns and enums let the environment through."""
     if isinstance(tree, list):
         return [_mended(item) for item in tree]
     if not isinstance(tree, Mapping):
@@ -36,6 +36,8 @@ def _mended(tree: Any) -> Any:
             if name == "properties" and isinstance(value, dict):
                 value.pop("title", None)
                 value.setdefault("title", key)
+    if isinstance(mended.get("enum"), list):
+        mended["anyOf"] = [{"enum": mended.pop("enum")}, {"pattern": _FROM_ENVIRONMENT}]
     if isinstance(mended.get("pattern"), str):
         mended["pattern"] = f"({mended['pattern']})|{_FROM_ENVIRONMENT}"
     return mended

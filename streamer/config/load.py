@@ -11,15 +11,15 @@ from pydantic import ValidationError
 
 from streamer.config.document import Document, parse
 from streamer.config.environment import fill_in
-from streamer.config.hidden import MASK, redacted
-from streamer.config.problems import KeyPath, Problem, key_path, problems_in, secret
+from streamer.config.hidden import redacted
+from streamer.config.problems import KeyPath, Problem, key_path, problems_in
+from streamer.config.resolved import resolved
 from streamer.config.schema import Config
 from streamer.errors import ConfigError
-from streamer.sources.redaction import hide
+from streamer.sources.redaction import SHORTEST_HIDDEN, hide, nearly_an_address
 
 MAX_BYTES = 256 * 1024
 MOST_SAID = 20  # problems; more is a wall that nobody reads
-SHORTEST_HIDDEN = 4  # letters; shorter ones are in half of all words
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,11 @@ class Loaded:
         return hide(text, (value for value in self.secrets if len(value) >= SHORTEST_HIDDEN))
 
     def shown(self) -> dict[str, Any]:
-        """Every key with its value or default, as a plain tree without secrets."""
-        tree = _masked(self.config.model_dump(by_alias=True), (), self.hidden)
-        assert isinstance(tree, dict)
-        return tree
+        """What each key comes to, as a plain tree without secrets that means the same when it is read.
+
+        What is at a default that says nothing here is left out.
+        """
+        return resolved(self.config, self.hidden, self.document.tree)
 
 
 def load(path: str | os.PathLike[str]) -> Config:
@@ -88,14 +89,15 @@ def refusal(file: str, document: Document, problems: list[Problem]) -> ConfigErr
 
 def text_of(file: str) -> str:
     """A file's text. Raises ConfigError where it cannot be read, is too large or no UTF-8."""
+    shown = nearly_an_address(file)  # a camera's address may have been put in its place
     try:
         with Path(file).open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or "no file can be called that"
-        raise ConfigError(f"{file}: cannot be read: {why}") from None
+        raise ConfigError(f"{shown}: cannot be read: {why}") from None
     if len(content) > MAX_BYTES:
-        raise ConfigError(f"{file}: too large; allowed: {MAX_BYTES // 1024} KiB")
+        raise ConfigError(f"{shown}: too large; allowed: {MAX_BYTES // 1024} KiB; is it a configuration?")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -117,17 +119,3 @@ def _line(document: Document, problem: Problem) -> int:
     while path and path not in document.lines:
         path = path[:-1]
     return problem.line or document.lines.get(path, 1)
-
-
-def _masked(value: Any, path: KeyPath, hidden: Mapping[KeyPath, str]) -> Any:
-    if isinstance(value, dict):
-        return {key: _masked(item, (*path, key), hidden) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_masked(item, (*path, i), hidden) for i, item in enumerate(value)]
-    if secret(path, value):
-        return MASK
-    if path in hidden:
-        return redacted(hidden[path])
-    if path[-1] == "name" and path[:-1] in hidden:  # model: ${MODEL}
-        return redacted(hidden[path[:-1]])
-    return redacted(value) if isinstance(value, str) else value

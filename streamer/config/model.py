@@ -46,8 +46,8 @@ class ModelConfig(Part):
     )
     conf: Conf = Field(
         default=DEFAULT_CONF,
-        description="lowest score that is reported: a number, or one for each class, where `default` stands "
-        "for the others",
+        description="the score that a thing has to be above: a number, or one for each class, where "
+        "`default` stands for the others",
         examples=[0.25, {"default": 0.25, "person": 0.5}],
     )
     classes: Classes | None = Field(

@@ -103,7 +103,7 @@ def _problem(details: ErrorDetails, hidden: Mapping[KeyPath, str]) -> Problem:
             text += f" with {', '.join(part.written_keys())}"
         if kind == "literal_error" and path not in hidden and isinstance(details["input"], str):
             text += _nearest(details["input"], re.findall(r"'([^']*)'", str(context["expected"])))
-        if kind == "allowed" and path[0] == "sinks" and path not in hidden:
+        if kind == "allowed" and path[0] == "sinks" and path[-1] == "use" and path not in hidden:
             text += _nearest(str(details["input"]), BUILT_IN)
     return Problem(path, text)
 
@@ -167,7 +167,11 @@ def _said_by_validator(error: Exception, value: object, path: KeyPath, hidden: M
         except ConfigError as again:
             error = again
         else:
-            return f"with the value from the environment it is no address; allowed: {ALLOWED}"
+            where = "in user name and password" if masked == MASK else "behind the host"
+            return (
+                f"with the value from the environment it is no address; special characters {where} "
+                f"must be percent-encoded (@ %40, / %2F, a space %20); allowed: {ALLOWED}"
+            )
     return str(error).replace(value, redacted(value)) if isinstance(value, str) and value else str(error)
 
 

@@ -56,7 +56,10 @@ class Config(Part):
             if isinstance(sink, VideoConfig) and len(self.cameras) > 1 and "{camera}" not in sink.path:
                 raise wrong_at(place, "it needs {camera} in it where there are several cameras")
             if isinstance(sink, (JsonlConfig, VideoConfig)):
-                if sink.path in written:
+                files = {sink.path}
+                if isinstance(sink, VideoConfig):
+                    files = {sink.path.replace("{camera}", name) for name in self.cameras}
+                if files & written:
                     raise wrong_at(place, "another sink writes to the same file; give each its own")
-                written.add(sink.path)
+                written |= files
         return self

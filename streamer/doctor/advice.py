@@ -12,7 +12,7 @@ CLOCK_OFF_S = 1.0
 JITTER_S = 0.05
 
 _NETWORK = {
-    Cause.AUTH: "look at user name and password (special characters percent-encoded: %40 for @); "
+    Cause.AUTH: "look at user name and password (written out in an address, @ is %40); "
     "after several wrong ones many cameras lock the account for minutes",
     Cause.NOT_FOUND: "look the path up in the camera's manual, or let `freshframe init` ask it by ONVIF",
     Cause.CODEC: "set the camera's video to H.264 or H.265",
@@ -57,7 +57,7 @@ def _connection(report: Report) -> list[Finding]:
     if report.failure is not None:
         name = "ended" if report.failure.cause is Cause.ENDED else "failed"
         text = str(report.failure).removeprefix(f"{report.address.redacted}: ")
-        found.append(problem(name, text, _what_to_do(report, report.failure.cause)))
+        found.append(problem(name, text, what_to_do(report, report.failure.cause)))
     elif report.ended:
         text = f"the stream ended by itself after {seconds(report.watched_s)}"
         found.append(warning("ended", text, "look for a time limit for viewers in the camera or server"))
@@ -67,7 +67,7 @@ def _connection(report: Report) -> list[Finding]:
         text = (
             f"{report.damaged} of {amount(report.pictures, 'picture')} are of data that is missing or wrong"
         )
-        found.append(warning("damaged", text, _what_to_do(report, Cause.DAMAGED)))
+        found.append(warning("damaged", text, what_to_do(report, Cause.DAMAGED)))
     if report.read_by == "ffmpeg" and report.address.kind in (Kind.RTSP, Kind.RTSPS):
         found.append(fact("read by", "FFmpeg: what it sends is not what we read by ourselves"))
     return found
@@ -85,8 +85,16 @@ def _connected(report: Report) -> Finding:
     return good(name, text)
 
 
-def _what_to_do(report: Report, cause: Cause) -> str:
-    kind = report.address.kind
+def what_to_do(report: Report, cause: Cause) -> str:
+    """The advice for a source that failed so."""
+    kind, failure = report.address.kind, report.failure
+    if failure is not None and failure.cause is cause and failure.advice:
+        return failure.advice
+    if cause is Cause.AUTH and kind.network and "@" not in report.address.redacted:
+        return (
+            "write USER:${PASSWORD}@ before the host, the address in single quotes, and set PASSWORD in the "
+            "environment"
+        )
     table = _NETWORK if kind.network else _USB if kind is Kind.USB else _FILE
     return table.get(cause, "run `freshframe doctor` without a source: something here may be broken")
 

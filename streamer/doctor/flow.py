@@ -5,6 +5,8 @@ from dataclasses import dataclass
 _S = 1_000_000_000
 # RFC 3550, section 6.4.1: each picture's share in the jitter. It means something after so many.
 _JITTER_SHARE, _JITTER_AFTER = 16, 32
+# From one picture to the next: further back or ahead, time stamps have jumped, as where a clip begins anew.
+_JUMP_NS = _S
 _ORDER_KNOWN_AFTER = 10  # pictures: x264 begins with its B-frames in the second
 
 
@@ -18,22 +20,27 @@ class Timeline:
     keyframes: int = 0
     longest_ns: int | None = None  # from one keyframe to the next
     _key_ns: int | None = None
+    _since_ns: int = 0  # no keyframe since then, until …
+    _until_ns: int = 0
     _empty_ns: int = 0  # the longest stretch without a keyframe that is over
 
-    def add(self, at_ns: int, *, keyframe: bool) -> None:
-        """The next picture."""
+    def add(self, at_ns: int, *, keyframe: bool, jumped: bool = False) -> None:
+        """The next picture. `jumped`: how far it is from the one before says nothing."""
         if not self.count:
             self.first_ns = self.last_ns = at_ns
+        if jumped or not self.count:
+            self._empty_ns = max(self._empty_ns, self._until_ns - self._since_ns)
+            self._key_ns, self._since_ns, self._until_ns = None, at_ns, at_ns
         self.count += 1
         self.last_ns = max(self.last_ns, at_ns)
+        self._until_ns = max(self._until_ns, at_ns)
         if not keyframe:
             return
         self.keyframes += 1
-        before_ns = self.first_ns if self._key_ns is None else self._key_ns
-        self._empty_ns = max(self._empty_ns, at_ns - before_ns)
+        self._empty_ns = max(self._empty_ns, at_ns - self._since_ns)
         if self._key_ns is not None:
             self.longest_ns = max(self.longest_ns or 0, at_ns - self._key_ns)
-        self._key_ns = at_ns
+        self._key_ns = self._since_ns = at_ns
 
     @property
     def span_s(self) -> float:
@@ -47,8 +54,7 @@ class Timeline:
     @property
     def no_keyframe_s(self) -> float:
         """The longest time without a keyframe, the time since the last one included."""
-        since_ns = self.last_ns - (self.first_ns if self._key_ns is None else self._key_ns)
-        return max(self._empty_ns, since_ns) / _S
+        return max(self._empty_ns, self._until_ns - self._since_ns) / _S
 
 
 class Flow:
@@ -64,6 +70,7 @@ class Flow:
         self._arrived = Timeline()
         self._shown = Timeline()
         self._before_pts_ns: int | None = None
+        self._before_arrived_ns = 0
         self._reordered = 0
         self._before: tuple[int, int] | None = None  # arrival and decoding time
         self._jitter_ns = 0.0
@@ -77,12 +84,20 @@ class Flow:
         self.size_bytes += size_bytes
         self._arrived.add(arrived_ns, keyframe=keyframe)
         if pts_ns is not None:
-            self._shown.add(pts_ns, keyframe=keyframe)
+            self._shown.add(pts_ns, keyframe=keyframe, jumped=self._jumped(pts_ns, arrived_ns))
             if self._before_pts_ns is not None and pts_ns < self._before_pts_ns:
                 self._reordered += 1
-            self._before_pts_ns = pts_ns
+            self._before_pts_ns, self._before_arrived_ns = pts_ns, arrived_ns
         if dts_ns is not None:
             self._vary(arrived_ns, dts_ns)
+
+    def _jumped(self, pts_ns: int, arrived_ns: int) -> bool:
+        """Back, or where they come in real time, further ahead than time itself."""
+        if self._before_pts_ns is None:
+            return False
+        step_ns = pts_ns - self._before_pts_ns
+        ahead = self.live and step_ns > max(_JUMP_NS, 2 * (arrived_ns - self._before_arrived_ns))
+        return ahead or step_ns < -_JUMP_NS
 
     def _vary(self, arrived_ns: int, dts_ns: int) -> None:
         if self._before is not None:

@@ -51,6 +51,23 @@ class Report:
         return self.failure is None and self.pictures > 0
 
     @property
+    def keyframes_unclear(self) -> bool:
+        """True where what was seen from one keyframe to the next is too little for the rule.
+
+        There was a longer time without one; or there were just two, and close together.
+        """
+        every_s = self.keyframe_every_s
+        if every_s is None:
+            return True
+        return self.no_keyframe_s > 1.2 * every_s or (self.keyframes == 2 and every_s < self.watched_s / 2)
+
+    @property
     def fps(self) -> float | None:
         """The measured rate, or else the announced one."""
         return self.measured_fps or self.announced_fps
+
+    @property
+    def whole_pictures(self) -> bool:
+        """True where each picture is a keyframe, as in Motion JPEG: to decode those alone saves nothing."""
+        every_s, fps = self.keyframe_every_s, self.fps
+        return every_s is not None and fps is not None and every_s * fps < 2

@@ -49,7 +49,7 @@ def _camera(report: Report) -> list[str]:
         lines.append(f"fps: 30  # {fps:.0f} come")
     if report.decode_s and report.decode_s * fps > FULL_CORE:
         every_s = report.keyframe_every_s
-        if every_s is not None and every_s < LONG_KEYFRAME_S:
+        if every_s is not None and every_s < LONG_KEYFRAME_S and not report.whole_pictures:
             why = f"all of it takes {report.decode_s * fps:.0%} of a core"
             lines.append(f"decode: key  # {why}; this is a look every {every_s:.1f} s")
     return lines
@@ -66,4 +66,5 @@ def _variable(name: str) -> str:
 
 def _with_variables(redacted: str, name: str) -> str:
     text = redacted.replace("$", "$$").replace(f"//{HIDDEN}@", f"//${{{name}_USER}}:${{{name}_PASSWORD}}@", 1)
-    return _PARAMETER.sub(lambda found: f"{found[1]}=${{{name}_{_variable(found[1])}}}", text)
+    text = _PARAMETER.sub(lambda found: f"{found[1]}=${{{name}_{_variable(found[1])}}}", text)
+    return text.replace(HIDDEN, f"${{{name}_PATH}}")

@@ -109,6 +109,8 @@ def _keyframes(report: Report) -> Finding:
     if every_s is None:
         text = "one" if report.keyframes == 1 else f"{report.keyframes or 'none'}"
         text += f" in {seconds(report.watched_s)}" if report.watched_s else ""
+    elif report.keyframes_unclear:
+        text = f"{seconds(report.no_keyframe_s)} apart or more"
     else:
         text = f"every {seconds(every_s)}"
     wait_s = max(every_s or 0, report.no_keyframe_s)
@@ -137,5 +139,7 @@ def _decoding(report: Report, decode_s: float, fps: float) -> Finding:
     text += f": {share:.0%} of a core"
     if share <= BUSY_CORE:
         return good("decoding", text)
-    ways = "a substream, fewer pictures a second, or decode: key"
+    ways = "a substream, or fewer pictures a second"
+    if not report.whole_pictures:
+        ways = "a substream, fewer pictures a second, or decode: key"
     return warning("decoding", text, f"{'H.264 instead of H.265, ' if report.codec == 'hevc' else ''}{ways}")

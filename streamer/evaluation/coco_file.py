@@ -14,6 +14,7 @@ import msgspec
 
 from streamer.errors import ConfigError
 from streamer.evaluation.dataset import MOST_PICTURES, MOST_PROBLEMS, Dataset, LabelledPicture, Thing, refusal
+from streamer.sources.listing import printable
 
 LARGEST_FILE = 500_000_000  # bytes; COCO itself says in 470 MB what is in 118,000 pictures
 
@@ -75,6 +76,8 @@ def read_coco(file: Path, images: Path | None) -> Dataset:
 
 def _decoded(file: Path) -> _Tree:
     try:
+        if not file.is_file() and file.exists():
+            raise ConfigError(f"{file} is no file")  # a pipe would never end
         with file.open("rb") as stream:
             content = stream.read(LARGEST_FILE + 1)
     except OSError as error:
@@ -116,7 +119,7 @@ def _problems(tree: _Tree) -> Iterator[str]:
             x, y, width, height = box.bbox
             yield (
                 f"{what}: its box, {width:g}x{height:g} at {x:g}, {y:g}, lies outside of "
-                f"{picture.file_name}, which is {picture.width}x{picture.height}"
+                f"{printable(picture.file_name[:60])}, which is {picture.width}x{picture.height}"
             )
         if box.category_id not in categories:
             yield f"{what}: there is no category with the id {box.category_id}"
@@ -130,7 +133,8 @@ def _outside(box: _Box, picture: _Picture) -> bool:
 def _twice(what: str, values: Iterable[Hashable]) -> Iterator[str]:
     for value, count in Counter(values).items():
         if count > 1:
-            yield f"{what} {str(value)[:60]} stands there {'twice' if count == 2 else f'{count} times'}"
+            often = "twice" if count == 2 else f"{count} times"
+            yield f"{what} {printable(str(value)[:60])} stands there {often}"
 
 
 def _folder(file: Path, pictures: list[_Picture]) -> Path:

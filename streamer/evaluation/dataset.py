@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from streamer.errors import ConfigError
+from streamer.sources.listing import printable
 
 MOST_PICTURES = 200_000
 MOST_PROBLEMS = 10_000  # after so many no more are looked for
@@ -88,7 +89,9 @@ class Dataset:
 
 def some(names: Collection[str]) -> str:
     """The first few of many, short enough for an error."""
-    first = ", ".join(name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…" for name in islice(names, _NAMED))
+    first = ", ".join(
+        printable(name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…") for name in islice(names, _NAMED)
+    )
     return f"{first}, …" if len(names) > _NAMED else first or "none"
 
 

@@ -7,6 +7,7 @@ from streamer.errors import ConfigError
 from streamer.evaluation.coco_file import read_coco
 from streamer.evaluation.dataset import Dataset, LabelledPicture, refusal, some
 from streamer.evaluation.yolo_folder import IMAGES, LABELS, YAML, read_yolo
+from streamer.sources.listing import printable
 from streamer.sources.pictures import encoded
 
 COCO = "instances.json"
@@ -35,7 +36,7 @@ def read_dataset(path: Path, images: Path | None = None) -> Dataset:
         hint = "" if dataset.pictures[0].fractions else "; --images says where they are"
         raise ConfigError(
             f"{path}: {len(missing)} of {len(dataset.pictures)} pictures are missing: "
-            f"{some([one.name for one in missing])}; the first would be {missing[0]}{hint}"
+            f"{some([one.name for one in missing])}; the first would be {printable(str(missing[0]))}{hint}"
         )
     if problems := [text for one in dataset.pictures for text in _wrong_with(one)]:
         raise refusal(str(path), problems)
@@ -63,15 +64,16 @@ def _read(path: Path, images: Path | None) -> Dataset:
 
 def _wrong_with(picture: LabelledPicture) -> Iterator[str]:
     """What can be told of a picture without decoding it."""
+    path = printable(str(picture.path))
     try:
         _, (width, height) = encoded(picture.path)
     except OSError as error:
-        yield f"{picture.path} cannot be read: {error.strerror}"
+        yield f"{path} cannot be read: {error.strerror}"
         return
     except ValueError as error:
-        yield f"{picture.path} is no picture that can be read: {error}"
+        yield f"{path} is no picture that can be read: {error}"
         return
     # It may lie on its side.
     if picture.size is not None and picture.size not in ((width, height), (height, width)):
         said = "x".join(map(str, picture.size))
-        yield f"{picture.path}: {width}x{height} pixels, the dataset says {said}"
+        yield f"{path}: {width}x{height} pixels, the dataset says {said}"

@@ -8,4 +8,5 @@ gathering.py    all of this for each camera; what cannot be used is left out, an
 credentials.py  passwords stay in the environment
 wishes.py       what to recognise, where results go
 page.py         the configuration as text         writing.py    checked, then put in place whole
+missed.py       which cameras gave no picture, and what they need
 """

@@ -1,6 +1,7 @@
 """From what could be a camera to cameras: it is asked what it has, with a login where it wants one."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 
 from streamer.errors import Cause, ConfigError, SourceError
@@ -10,6 +11,7 @@ from streamer.setup.credentials import taken_apart, told_secret, typed_secret, w
 from streamer.setup.offers import Camera, Offer
 from streamer.setup.talk import Talk
 from streamer.sources.address import camera_name, parse_address
+from streamer.sources.names import unique_names
 from streamer.sources.substreams import substream
 
 LOGINS_ASKED = 3  # of one camera; more could lock the account
@@ -39,6 +41,13 @@ class Asking:
         self._talk = talk
         self._login = login  # tried first with the next camera
         self._names = Names()
+        self._expected: dict[Typed, list[str]] = {}  # one may be there twice
+
+    def expect(self, candidates: Sequence[Candidate]) -> None:
+        """Those that will be asked about: addresses are named together, as `detect` names them."""
+        typed = [one for one in candidates if isinstance(one, Typed)]
+        for one, name in zip(typed, unique_names([one.address for one in typed]), strict=True):
+            self._expected.setdefault(one, []).append(name)
 
     def cameras(self, candidate: Candidate) -> list[Camera]:
         """The cameras that it is. Raises SourceError, ConfigError where it is none that can be used."""
@@ -69,7 +78,8 @@ class Asking:
 
     def _typed(self, typed: Typed) -> Camera:
         address = typed.address
-        name = self._names.unique(address.name)
+        expected = self._expected.get(typed)
+        name = self._names.unique(expected.pop(0) if expected else address.name)
         if "${" in typed.text:
             return Camera(name, address.redacted, (Offer(typed.text, address, "written"),))
         if not address.kind.network:
@@ -107,7 +117,7 @@ class Asking:
             title = found.name or made or found.hardware or found.host
             name = self._names.unique(f"{title}-{number}" if len(views) > 1 else title)
             about = f"{made or found.hardware or 'a camera'} at {found.host} (ONVIF)"
-            cameras.append(Camera(name, about, tuple(offers.values()), login))
+            cameras.append(Camera(name, about, tuple(offers.values()), login, found=found.found))
         return cameras
 
     def _asked(self, found: Networked) -> tuple[str, list[Profile], Login | None]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streamer.config.environment import fill_in
+from streamer.config.hidden import secret_beside_a_variable
 from streamer.errors import ConfigError
 from streamer.onvif import Answer, Interface, Search, device_url, interfaces, search
 from streamer.onvif.discovery import COLLECT_S
@@ -36,6 +37,7 @@ class Networked:
     host: str
     name: str = ""
     hardware: str = ""
+    found: bool = False  # it answered when all were asked; nobody named it
 
     @property
     def title(self) -> str:
@@ -79,7 +81,12 @@ def named(text: str, folder: Path | None = None) -> Candidate:
     filled = fill_in(text)
     if filled.problems:
         raise ConfigError(f"{filled.problems[0].text}")
-    address = parse_address(filled.tree, folder)
+    address = parse_address(filled.tree, folder, filled.secrets)
+    if secret_beside_a_variable(text):
+        raise ConfigError(
+            f"{address.redacted}: a password stands in it, beside a variable, and would stand in the file; "
+            "put it into a variable too"
+        )
     if address.kind.local and not _there(address):
         raise ConfigError(
             f"{address.redacted}: there is no such file; allowed: {ALLOWED}, or a camera's host"
@@ -111,7 +118,7 @@ def _there(address: Address) -> bool:
 
 
 def _networked(answer: Answer) -> Networked:
-    return Networked(answer.url, answer.host, answer.name, answer.hardware)
+    return Networked(answer.url, answer.host, answer.name, answer.hardware, found=True)
 
 
 def _said(found: Search) -> str:

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote, unquote, urlsplit
 
-from streamer.config.environment import fill_in
+from streamer.config.environment import fill_in, in_user_part
 from streamer.config.problems import Problem
 from streamer.errors import ConfigError
 from streamer.onvif import Login
@@ -21,14 +21,14 @@ class Variable:
 
     name: str
     what: str  # that it holds: "the password of gate"
-    encoded: bool = False  # it holds characters that an address cannot hold as they are
+    encoded: bool = False  # percent-encoded, for as it is it would be read as something else
     known: bool = False  # it was set before
 
 
 class Variables:
     """Which variable holds which secret. In this process they are set, so that the result can be checked.
 
-    What a variable holds is percent-encoded where an address wants it so.
+    A variable holds a password as it is; `fill_in` makes it fit for an address.
     """
 
     def __init__(self, named: str | None = None) -> None:
@@ -48,7 +48,7 @@ class Variables:
         filled = fill_in(f"rtsp://{quote(user, safe='')}:${{{self._named}}}@host/")
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", self._named) or filled.problems:
             raise ConfigError(f"--password-env {self._named}: {_problem(filled.problems)}")
-        login = Login(user, unquote(os.environ[self._named]))
+        login = Login(user, _meant(os.environ[self._named]))
         self._given = login
         return login
 
@@ -78,18 +78,21 @@ class Variables:
             self.needed.append(Variable(self._named, "the cameras' password", known=True))
         if login not in self._of:
             only = not self._of
-            value = _safe(login.password)
-            name = self._set(FIRST if only else f"{_upper(camera)}_PASSWORD", value)
+            ways = [login.password, _safe(login.password)]
+            value = next(way for way in ways if way.isprintable() and _meant(way) == login.password)
+            name = self._set(FIRST if only else f"{_upper(camera)}_PASSWORD", value, *ways)
             self._of[login] = name
             what = "the cameras' password" if only else f"the password of {camera}"
             self.needed.append(Variable(name, what, encoded=value != login.password))
         return self._of[login]
 
-    def _set(self, name: str, value: str) -> str:
+    def _set(self, name: str, value: str, *ways: str) -> str:
+        """The variable that holds it, or one of other ways to write it, which come to the same."""
         # One that is set already may be what the user's own addresses name.
         names = (name, *(f"{name}_{i}" for i in range(2, 1000)))
-        name = next(one for one in names if os.environ.get(one, value) == value)
-        os.environ[name] = value
+        same = {value, *(way for way in ways if _meant(way) == _meant(value))}
+        name = next(one for one in names if os.environ.get(one, value) in same)
+        os.environ.setdefault(name, value)
         return name
 
 
@@ -130,6 +133,11 @@ def told_secret(url: str, login: Login | None) -> bool:
 def escaped(text: str) -> str:
     """So that no $ in it names a variable: what a camera tells must not read our environment."""
     return text.replace("$", "$$")
+
+
+def _meant(value: str) -> str:
+    """The password that a variable's value stands for in an address."""
+    return unquote(in_user_part(value))
 
 
 def _safe(text: str) -> str:

@@ -6,9 +6,10 @@ from streamer.errors import Cause, ConfigError, SourceError
 from streamer.setup.asking import LOGINS_ASKED, Asking
 from streamer.setup.candidates import Candidate, Typed
 from streamer.setup.offers import Camera, Taken
-from streamer.setup.page import tried
+from streamer.setup.page import tried, why_none
 from streamer.setup.talk import Talk
 from streamer.setup.trying import try_camera
+from streamer.sources.untold import Untold
 
 
 def gather(talk: Talk, asking: Asking, candidates: Sequence[Candidate], *, wanted: bool) -> list[Taken]:
@@ -17,6 +18,7 @@ def gather(talk: Talk, asking: Asking, candidates: Sequence[Candidate], *, wante
     Raises ConfigError where none is left, or a wanted one cannot be had.
     """
     taken = []
+    asking.expect(candidates)
     for candidate in candidates:
         try:
             cameras = asking.cameras(candidate)
@@ -39,7 +41,7 @@ def _tried(talk: Talk, asking: Asking, camera: Camera) -> Taken:
     taken = try_camera(camera)
     for _ in range(LOGINS_ASKED):
         failure = taken.report.failure
-        if failure is None or failure.cause is not Cause.AUTH:
+        if failure is None or failure.cause is not Cause.AUTH or isinstance(failure, Untold):
             break
         other = asking.with_other_login(camera)
         if other is None:
@@ -49,13 +51,17 @@ def _tried(talk: Talk, asking: Asking, camera: Camera) -> Taken:
     if taken.report.ok:
         asking.remember(camera.login)
     of_several = f"{taken.offer.name}. " if len(taken.camera.offers) > 1 and taken.offer.name else ""
-    talk.tell(f"  {of_several}{tried(taken)}")
+    came = tried(taken) if taken.report.ok else f"no picture: {why_none(taken.report)}"
+    talk.tell(f"  {of_several}{came}")
     return taken
 
 
 def _keep(talk: Talk, taken: Taken, *, wanted: bool) -> bool:
     """Whether a camera that gave no picture is written down all the same."""
     live = taken.offer.address.live
+    if isinstance(taken.report.failure, Untold):  # `run` would tell it
+        talk.tell("  left out")
+        return False
     if not talk.attended:
         if wanted and not live:  # a recording is there, or it is a mistake
             raise ConfigError(str(taken.report.failure or f"{taken.camera.about}: there is no picture in it"))

@@ -44,6 +44,7 @@ class Camera:
     about: str  # one line: what it is, and where
     offers: tuple[Offer, ...]
     login: Login | None = None
+    found: bool = False  # it answered when all were asked; nobody named it
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from datetime import date
 import yaml
 
 from streamer.assets import cached, find
+from streamer.doctor.report import Report
 from streamer.onvif.markup import plain
 from streamer.setup.choosing import NETWORK_PX
 from streamer.setup.credentials import Variables, escaped
@@ -52,8 +53,7 @@ def page(
     if variables.needed:
         lines += [
             "#",
-            "# ${NAME} is replaced from the environment, so that no password stands in this file. In a",
-            "# password @ is written %40, / %2F, ? %3F, # %23 and % %25.",
+            "# ${NAME} is replaced from the environment, so that no password stands in this file.",
         ]
     lines += [
         "",
@@ -82,10 +82,10 @@ def steps(variables: Variables, file: str) -> list[str]:
     for one in variables.needed:
         if one.known:
             lines.append(f"export {one.name}=…    # {one.what}, as you have it set now")
-        elif one.encoded:
-            lines.append(f"export {one.name}=$({_ENCODE})    # asks for {one.what}")
         else:
-            lines.append(f"read -rs {one.name} && export {one.name}    # waits for {one.what}")
+            lines.append(f"# {one.what}: it waits for you to type it")
+            ask = f"export {one.name}=$({_ENCODE})"
+            lines.append(ask if one.encoded else f"IFS= read -rs {one.name} && export {one.name}")
     if cached(find(MODEL)) is None:
         lines.append(f"freshframe models pull {MODEL}")
     return [*lines, f"freshframe check {shlex.quote(file)}", f"freshframe run {shlex.quote(file)}"]
@@ -114,10 +114,18 @@ def tried(taken: Taken) -> str:
     """What came of trying it, in a sentence."""
     report = taken.report
     if not report.ok:
-        why = str(report.failure) if report.failure else "no picture came"
-        return f"When this was written it gave no picture: {_told(why)}"
-    every = f", a keyframe every {report.keyframe_every_s:.2g} s" if report.keyframe_every_s else ""
-    return f"Tried: {taken.offer}{every}."
+        return f"When this was written it gave no picture: {_told(why_none(report))}"
+    return f"Tried: {taken.offer}{_keyframes(report)}."
+
+
+def why_none(report: Report) -> str:
+    """Why no picture came."""
+    return str(report.failure).removeprefix(f"{report.address.redacted}: ") if report.failure else "none came"
+
+
+def _keyframes(report: Report) -> str:
+    unclear = report.keyframes_unclear or not report.keyframe_every_s
+    return "" if unclear else f", a keyframe every {report.keyframe_every_s:.2g} s"
 
 
 def _table(camera: Camera, taken: Offer) -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from streamer.doctor import probe
 from streamer.doctor.report import Report
@@ -9,6 +10,7 @@ from streamer.errors import Cause
 from streamer.setup.choosing import LARGE_PX, ranked, reason, suits
 from streamer.setup.offers import Camera, Offer, Taken
 from streamer.sources.address import Address, Kind
+from streamer.sources.options import SourceOptions
 
 TRY_S = 2.0
 MOST_TRIES = 3  # streams of one camera
@@ -16,16 +18,17 @@ MOST_TRIES = 3  # streams of one camera
 Probing = Callable[[Address], Report]
 
 
-def look(address: Address) -> Report:
+def look(address: Address, *, digest_only: bool = False) -> Report:
     """Watch it for two seconds, or until a first picture comes."""
-    return probe(address, seconds=TRY_S)
+    return probe(address, SourceOptions(digest_only=digest_only), TRY_S)
 
 
-def try_camera(camera: Camera, probing: Probing = look) -> Taken:
+def try_camera(camera: Camera, probing: Probing | None = None) -> Taken:
     """The stream that is for detection: the best by what the camera tells that also comes so.
 
     Where none comes at all, the best one as it was told, with the report of why.
     """
+    probing = probing or partial(look, digest_only=camera.found)
     order = ranked(camera.offers)
     reports: dict[Offer, Report] = {}
     for offer in order[:MOST_TRIES]:

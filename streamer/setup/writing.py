@@ -24,7 +24,7 @@ def refuse_to_overwrite(file: Path, *, force: bool) -> None:
         raise _unwritable(file, error) from error
 
 
-def write(file: Path, text: str, check: Callable[[Loaded], None], *, force: bool) -> None:
+def write(file: Path, text: str, check: Callable[[Loaded], object], *, force: bool) -> None:
     """Check it, also by `check`, and put it there; where that fails nothing is left. Raises ConfigError.
 
     Relative paths in it count from that folder, so it is checked there, under another name.

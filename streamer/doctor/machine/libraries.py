@@ -7,7 +7,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from streamer.doctor.finding import Finding, Section, fact, good, problem, warning
+from streamer.doctor.finding import Finding, Section, good, problem, warning
 from streamer.doctor.machine import child
 from streamer.doctor.machine.installed import Requirement, older, requirements, same_release, version_of
 
@@ -98,8 +98,8 @@ def wanted() -> tuple[Requirement, ...]:
 def modules() -> list[str]:
     """What is to be loaded, in an order that names the culprit: who leans on others comes later."""
     names = [_module(one.name) for one in wanted() if not _bad(one.name)]
-    more = [name for name in ("torchvision", "openvino") if version_of(name)]
-    return sorted({*names, *more}, key=lambda name: (name in ("torchvision", "ultralytics"), name))
+    more = ["openvino"] if version_of("openvino") else []
+    return sorted({*names, *more}, key=lambda name: (name == "ultralytics", name))
 
 
 def section(loaded: Loaded) -> Section:
@@ -113,7 +113,7 @@ def section(loaded: Loaded) -> Section:
         else:
             found.append(finding)
     found += _rivals()
-    found += _torchvision(loaded)
+    found += _torchvision()
     head = [good("as wanted", ", ".join(fine))] if fine else []
     if not requirements():
         text = "Freshframe is not installed as a package: which versions it wants is not known"
@@ -157,8 +157,8 @@ def _rivals() -> list[Finding]:
     return found
 
 
-def _torchvision(loaded: Loaded) -> list[Finding]:
-    """Nothing of ours loads it; Ultralytics reads its version, and its own `predict` uses it."""
+def _torchvision() -> list[Finding]:
+    """Nothing of ours loads it, so that it would not load is no finding; Ultralytics reads its version."""
     version, torch = version_of("torchvision"), version_of("torch")
     if version is None or torch is None:
         return []
@@ -167,9 +167,6 @@ def _torchvision(loaded: Loaded) -> list[Finding]:
         text = f"{version} is made for torch {fits[0]}, and torch is {torch}"
         advice = f"{pip()} install --upgrade torchvision 'torch=={torch.partition('+')[0]}'"
         return [warning("torchvision", text, advice)]
-    if "error" in loaded.said.get("torchvision", {}):
-        text = f"{version} does not load beside torch {torch}, which was built otherwise"
-        return [fact("torchvision", f"{text}; nothing here uses it")]
     return []
 
 
