@@ -11,8 +11,15 @@ from streamer import Cause, SourceError, State
 pytestmark = pytest.mark.timeout(30)
 
 
-@pytest.mark.parametrize("end", [None, SourceError(Cause.ENDED, "gate: was stopped")])
-def test_one_that_is_let_go_and_ends_slowly_was_silent(end: SourceError | None) -> None:
+STOPPED = SourceError(Cause.ENDED, "gate: was stopped")
+DIED = SourceError(Cause.CRASH, "gate: it died")
+
+
+@pytest.mark.parametrize(
+    ("end", "cause"), [(None, Cause.SILENCE), (STOPPED, Cause.SILENCE), (DIED, Cause.CRASH)]
+)
+def test_one_that_is_let_go_and_ends_slowly(end: SourceError | None, cause: Cause) -> None:
+    """It was silent; only what it says of itself, and is no answer to being let go, stands."""
     closing, go_on = threading.Event(), threading.Event()
 
     class Woken(RenewableTap):
@@ -36,35 +43,12 @@ def test_one_that_is_let_go_and_ends_slowly_was_silent(end: SourceError | None) 
         go_on.set()
         until(lambda: bool(gate.camera.reconnects))
         gate.heard()
-        assert gate.camera.reconnects == {Cause.SILENCE: 1}
+        assert gate.camera.reconnects == {cause: 1}
+        if cause is Cause.CRASH:
+            return
         assert gate.camera.status.why == "nothing came for 10 s"
         assert gate.camera.given_up == 0
         gate.clock.pass_s(0.5)
         until(lambda: len(gate.site.lines) == 2)
         gate.film(1)
         assert gate.stands(State.LIVE)
-
-
-def test_what_it_says_of_itself_stands() -> None:
-    closing, go_on = threading.Event(), threading.Event()
-
-    class Broken(RenewableTap):
-        def renew(self) -> Tap:
-            assert self.line is not None
-            self.line.items.put(SourceError(Cause.CRASH, "gate: it died"))
-            assert closing.wait(10)
-            return RenewableTap(self.site)
-
-        def __exit__(self, *exc: object) -> None:
-            closing.set()
-            assert go_on.wait(10)
-            super().__exit__(*exc)
-
-    with Watched(Broken) as gate:
-        gate.film(1)
-        gate.clock.pass_s(10.2)
-        assert closing.wait(10)
-        go_on.set()
-        until(lambda: bool(gate.camera.reconnects))
-        gate.heard()
-        assert gate.camera.reconnects == {Cause.CRASH: 1}
