@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 
 from sinks.window import Window
-from streamer import ArrayPicture, Camera, Captured, Detections, Pipeline, View
+from streamer import ArrayPicture, Camera, Captured, Detections, Pipeline, View, display
 
 FPS = 30
 SIZE = (1280, 720)
@@ -156,6 +156,8 @@ def main() -> None:
     if args.plain:
         plain(args.seconds)
         return
+    if why := display.missing():
+        raise SystemExit(f"there is no display: {why}; run it under xvfb-run")
     rows: dict[str, list[float]] = {}
     for _ in range(ROUNDS):
         done = subprocess.run(

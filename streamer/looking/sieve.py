@@ -17,12 +17,13 @@ class Sieve:
     def __init__(self, looking: Looking) -> None:
         self._looking = looking
         self._by_class = looking.classes is not None or looking.conf is not None or bool(looking.conf_of)
+        self._everything = not self._by_class and looking.region is None
         self._labels: Sequence[str] | None = None
         self._above = np.empty(0, np.float32)
 
     def __call__(self, seen: Detections, size: tuple[int, int]) -> Detections:
         """What of `seen`, in a picture of width, height, is wanted, in the same order."""
-        if not len(seen):
+        if self._everything or not len(seen):
             return seen
         wanted = np.ones(len(seen), np.bool_)
         if self._by_class:
